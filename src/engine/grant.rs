@@ -1,0 +1,358 @@
+//! DeviceGrants: gather, judge, apply, report; and their removal. Which
+//! devices are concerned, and what becomes of each, is decided page by page,
+//! so that a grant over a million devices needs no more memory than one over
+//! ten thousand.
+
+mod devices;
+
+use serde_json::json;
+
+use super::pass::{self, Outcome, Pass, Step, Stop};
+use super::tenant::{done, freed, listen};
+use super::{Action, Spec};
+use crate::api::{self, annotation};
+use crate::domain::authority::{Act, Authority, Target, permit, within_holding};
+use crate::domain::capability::Capability;
+use crate::domain::grant::{Grant, Mode, Receiver, Reclaim, Selection, Tally, Window, window};
+use crate::domain::object::Topic;
+use crate::domain::permission::{Pattern, Permissions, Rule};
+use crate::domain::tenant::{Chain, Tenant};
+use crate::domain::verdict::{Condition, Reason, Refusal};
+
+/// Judges a DeviceGrant and makes the database match.
+pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
+    if let Some(outcome) = pass.paused() {
+        return Ok(outcome);
+    }
+    let own = pass.tx.grant_of(pass.source(), pass.key()).await?;
+    if pass.manifest.deleting {
+        return remove(pass, own).await;
+    }
+    let judged = match judge(pass, own.as_ref()).await {
+        Ok(wanted) => Ok(wanted),
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(other) => return Err(other),
+    };
+    let (action, in_force, verdict) = match judged {
+        Ok(wanted) => {
+            let (action, grant) = apply(pass, own.as_ref(), wanted).await?;
+            (action, Some(grant), Ok(()))
+        }
+        // The last good state stays in force, and so do its devices.
+        Err(refusal) => {
+            listen(pass, &refusal);
+            (Action::Refused, own, Err(refusal))
+        }
+    };
+    match in_force {
+        None => Ok(Outcome { verdict, conditions: vec![], status: json!({}), action, again_at: None }),
+        Some(grant) => {
+            let settled = devices::settle(pass, &grant).await?;
+            report(pass, &grant, settled, action, verdict).await
+        }
+    }
+}
+
+struct Wanted {
+    tenant: Tenant,
+    grant: api::DeviceGrantSpec,
+    receivers: Vec<Receiver>,
+    permissions: Permissions,
+    authority: Authority,
+    adopt: Option<Grant>,
+}
+
+async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
+    pass.refuse_faults()?;
+    let key = pass.key();
+    let Some(Spec::DeviceGrant(spec)) = &pass.manifest.spec else {
+        return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
+    };
+    let chain = pass.home(&spec.tenant_ref.name).await?;
+    let Some(tenant) = chain.own().cloned() else {
+        return Err(Refusal::edit(Reason::Invalid, format!("{key} names no tenant")).into());
+    };
+    let mode = mode(spec.mode);
+    if own.is_some_and(|own| own.tenant != tenant.id || own.mode != mode) {
+        return Err(Refusal::edit(
+            Reason::Immutable,
+            format!("spec.tenantRef and spec.mode of {key} cannot be changed; set them back, or delete the DeviceGrant and create another"),
+        )
+        .into());
+    }
+    let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
+    permit(&authority, &Act { key, needs: Capability::AssignAssetPermissions, within: &chain, target: None })?;
+    let receivers = receivers(pass, spec, &chain, mode, &authority).await?;
+    let permissions = permissions(spec, mode, &receivers, &authority);
+    within_holding(&authority, key, "spec.permissions.allow", &permissions)?;
+
+    let adopt = match pass.tx.grant_named(tenant.id, &key.name).await? {
+        Some(other) if own.is_none_or(|own| own.id != other.id) => match other.object {
+            None if pass.manifest.flag(annotation::ADOPT) => Some(other),
+            None => {
+                return Err(Refusal::edit(
+                    Reason::AlreadyExists,
+                    format!("a grant {} exists in {} and is managed by no object; set the annotation {} to \"true\" to take it over, or choose another name", key.name, tenant.path, annotation::ADOPT),
+                )
+                .into());
+            }
+            Some(_) => {
+                return Err(Refusal::edit(
+                    Reason::ManagedElsewhere,
+                    format!("a grant {} exists in {} and is managed by another object; choose another name", key.name, tenant.path),
+                )
+                .into());
+            }
+        },
+        _ => None,
+    };
+    Ok(Wanted { tenant, grant: spec.as_ref().clone(), receivers, permissions, authority, adopt })
+}
+
+const fn mode(written: api::devicegrant::GrantMode) -> Mode {
+    match written {
+        api::devicegrant::GrantMode::Assign => Mode::Assign,
+        api::devicegrant::GrantMode::Share => Mode::Share,
+    }
+}
+
+/// Rules as written. For an Assign to an account, none means `device` with
+/// every operation that the giver may do.
+fn permissions(spec: &api::DeviceGrantSpec, mode: Mode, receivers: &[Receiver], authority: &Authority) -> Permissions {
+    let written = pass::permissions(&spec.permissions);
+    let to_account = matches!(receivers, [Receiver::Account { .. }]);
+    if mode != Mode::Assign || !to_account || !written.allow.is_empty() {
+        return written;
+    }
+    let device = Pattern::new("device");
+    let operations = match authority.manager().map(|m| m.holding()) {
+        Some(crate::domain::permission::Holding::Rules(own)) => {
+            let mut operations: Vec<_> = own
+                .allow
+                .iter()
+                .filter(|rule| rule.resources.iter().any(|r| r.covers(&device)))
+                .flat_map(|rule| rule.operations.clone())
+                .collect();
+            operations.sort();
+            operations.dedup();
+            operations
+        }
+        _ => vec![Pattern::new("*")],
+    };
+    let allow = if operations.is_empty() {
+        vec![]
+    } else {
+        vec![Rule { resources: vec![device], operations }]
+    };
+    Permissions { allow, deny: written.deny }
+}
+
+/// Who receives: in the granting tenant or below it, and outranked by the
+/// account on whose authority it is given (R2, R4).
+async fn receivers(
+    pass: &mut Pass<'_>,
+    spec: &api::DeviceGrantSpec,
+    chain: &Chain,
+    mode: Mode,
+    authority: &Authority,
+) -> Step<Vec<Receiver>> {
+    let key = pass.key();
+    let Some(home) = chain.own() else { return Ok(vec![]) };
+    let mut receivers = vec![];
+    if let Some(reference) = &spec.to.tenant_ref {
+        let to = crate::domain::tenant::key(reference.namespace_from(&key.namespace), &reference.name);
+        pass.depend_on(&to);
+        let found = pass.tx.chain_of(pass.source(), &to).await?;
+        // Outside of the tenant's reach and not there at all are told in the
+        // same words: a refusal reveals nothing about strangers.
+        match found.own() {
+            Some(tenant) if found.contains(home.id) => receivers.push(Receiver::Tenant(tenant.id)),
+            _ => return Err(unreachable_receiver(pass, "spec.to.tenantRef", &to).into()),
+        }
+    }
+    for reference in &spec.to.sub_admin_refs {
+        let to = super::subadmin::key(reference.namespace_from(&key.namespace), &reference.name);
+        pass.depend_on(&to);
+        let Some(found) = pass.tx.account_of(pass.source(), &to).await? else {
+            return Err(unreachable_receiver(pass, "spec.to.subAdminRefs", &to).into());
+        };
+        let within = pass.tx.chain(found.account.tenant).await?;
+        if !within.contains(home.id) {
+            return Err(unreachable_receiver(pass, "spec.to.subAdminRefs", &to).into());
+        }
+        let itself = authority.id() == Some(found.account.id);
+        if !(itself && mode == Mode::Share) {
+            let target = Target {
+                tier: found.account.settings.tier,
+                groups: &found.groups,
+                roles: std::collections::BTreeSet::new(),
+                own_creation: found.account.managed_by == authority.id(),
+            };
+            let act = Act { key, needs: Capability::AssignAssetPermissions, within: &within, target: Some(target) };
+            permit(authority, &act)?;
+        }
+        receivers.push(Receiver::Account { account: found.account.id, tenant: found.account.tenant });
+    }
+    for name in &spec.to.groups {
+        receivers.push(Receiver::Group { tenant: home.id, name: name.clone() });
+    }
+    Ok(receivers)
+}
+
+fn unreachable_receiver(pass: &Pass<'_>, field: &str, to: &crate::domain::object::ObjectKey) -> Refusal {
+    Refusal::wait(
+        Reason::RefNotFound,
+        format!("{field} of {} names {to}, which does not exist in the granting tenant or below it; create it or correct the name", pass.key()),
+        vec![Topic::object(to)],
+    )
+}
+
+fn time(text: Option<&String>) -> Option<jiff::Timestamp> {
+    // The schema has checked the form.
+    text.and_then(|text| text.parse().ok())
+}
+
+async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step<(Action, Grant)> {
+    let Wanted { tenant, grant: spec, receivers, permissions, authority, adopt } = wanted;
+    pass.register().await?;
+    let old = own.or(adopt.as_ref());
+    let ids = |list: &[String]| {
+        let mut list = list.to_vec();
+        list.sort();
+        list.dedup();
+        list
+    };
+    let new = Grant {
+        id: old.map_or_else(|| pass.engine.id(pass.now()), |old| old.id),
+        object: Some(pass.object_id()),
+        tenant: tenant.id,
+        namespace: pass.key().namespace.clone(),
+        name: pass.key().name.clone(),
+        mode: mode(spec.mode),
+        project: spec.project.clone(),
+        selection: Selection {
+            device_ids: ids(&spec.devices.device_ids),
+            unit_ids: ids(&spec.devices.unit_ids),
+            selector: spec.devices.selector.as_ref().filter(|s| !s.is_empty()).map(pass::selector),
+            all: spec.devices.all,
+        },
+        permissions,
+        not_before: time(spec.not_before.as_ref()),
+        expires_at: time(spec.expires_at.as_ref()),
+        reclaim: match spec.reclaim {
+            api::devicegrant::Reclaim::ReturnToGrantor => Reclaim::ReturnToGrantor,
+            api::devicegrant::Reclaim::Retain => Reclaim::Retain,
+        },
+        managed_by: authority.id(),
+        born: pass.born(),
+        receivers,
+        created_at: old.map_or(pass.now(), |old| old.created_at),
+    };
+    if old == Some(&new) {
+        return Ok((Action::Unchanged, new));
+    }
+    pass.tx.put_grant(&new).await?;
+    if let Some(old) = old.filter(|old| old.mode == Mode::Assign && old.receivers != new.receivers) {
+        // A transfer: what the former receiver handed on ends.
+        devices::take_back(pass, old).await?;
+    }
+    let action = if own.is_none() { "created" } else { "updated" };
+    pass.audit(action, authority.actor(), Some(tenant.id), old.map(audited), Some(audited(&new))).await?;
+    pass.publish_self();
+    if own.is_none() {
+        pass.publish(Topic::contents(tenant.id));
+        return Ok((Action::Created, new));
+    }
+    Ok((Action::Updated, new))
+}
+
+fn audited(grant: &Grant) -> serde_json::Value {
+    json!({
+        "mode": grant.mode, "project": grant.project, "permissions": grant.permissions,
+        "deviceIds": grant.selection.device_ids.len(), "unitIds": grant.selection.unit_ids.len(),
+        "selector": grant.selection.selector, "all": grant.selection.all,
+        "receivers": grant.receivers.len(), "notBefore": grant.not_before.map(|t| t.to_string()),
+        "expiresAt": grant.expires_at.map(|t| t.to_string()), "managedBy": grant.managed_by,
+    })
+}
+
+async fn report(
+    pass: &mut Pass<'_>,
+    grant: &Grant,
+    settled: devices::Settled,
+    mut action: Action,
+    mut verdict: Result<(), Refusal>,
+) -> Step<Outcome> {
+    let devices::Settled { tally, pending, refused, conflict, over_limit, changed } = settled;
+    if changed && action == Action::Unchanged {
+        action = Action::Updated;
+    }
+    let mut conditions = vec![];
+    let now = pass.now();
+    let open = window(grant.not_before, grant.expires_at, now);
+    conditions.push(match open {
+        Window::Open => Condition::yes("Active", Reason::InEffect, "the grant is in effect"),
+        Window::NotYet => Condition::no("Active", Reason::NotYet, "spec.notBefore lies in the future; the grant has no effect until then"),
+        Window::Over => Condition::no("Active", Reason::Expired, "spec.expiresAt has passed; the grant has no effect any more"),
+    });
+    if tally.pending > 0 {
+        conditions.push(Condition::yes(
+            "DevicesPending",
+            Reason::DevicesPending,
+            format!("{} of {} devices are not in the inventory or not within reach of the giver; they take effect when that changes (see status.pendingIds)", tally.pending, tally.requested),
+        ));
+    }
+    if verdict.is_ok()
+        && let Some(refusal) = conflict.or(over_limit)
+    {
+        listen(pass, &refusal);
+        verdict = Err(refusal);
+    }
+    pass.subscribe(Topic::devices(grant.tenant));
+    Ok(Outcome {
+        verdict,
+        conditions,
+        status: status(&tally, &pending, &refused),
+        action,
+        again_at: match open {
+            Window::NotYet => grant.not_before,
+            Window::Open => grant.expires_at,
+            Window::Over => None,
+        },
+    })
+}
+
+fn status(tally: &Tally, pending: &[(String, String)], refused: &[(String, String)]) -> serde_json::Value {
+    let list = |ids: &[(String, String)]| ids.iter().map(|(id, why)| json!({"id": id, "why": why})).collect::<Vec<_>>();
+    let mut status = json!({"devices": {
+        "requested": tally.requested, "matched": tally.matched, "applied": tally.applied,
+        "pending": tally.pending, "refused": tally.refused + tally.waiting,
+    }});
+    if !pending.is_empty() {
+        status["pendingIds"] = list(pending).into();
+    }
+    if !refused.is_empty() {
+        status["refusedIds"] = list(refused).into();
+    }
+    status
+}
+
+async fn remove(pass: &mut Pass<'_>, own: Option<Grant>) -> Step<Outcome> {
+    if let Some(grant) = own {
+        let chain = pass.tx.chain(grant.tenant).await?;
+        if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
+            pass.lock(&key).await?;
+        }
+        if grant.mode == Mode::Assign && grant.reclaim == Reclaim::Retain {
+            pass.tx.retire_grant(grant.id).await?;
+        } else {
+            devices::take_back(pass, &grant).await?;
+            pass.tx.delete_grant(grant.id).await?;
+        }
+        pass.audit("deleted", "platform".to_owned(), Some(grant.tenant), Some(audited(&grant)), None).await?;
+        freed(pass, &chain);
+        pass.publish_self();
+    }
+    pass.forget();
+    Ok(done())
+}

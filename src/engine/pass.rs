@@ -1,0 +1,576 @@
+//! One attempt at one object: what every kind has in common. It opens the
+//! transaction, knows the object's entry in the register, collects what the
+//! kind's pass wants to subscribe to, publish and record, and at the end
+//! writes only what differs.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact};
+use crate::api::annotation;
+use crate::domain::account::Ref;
+use crate::domain::authority::{self, Authority, Manager, Reference};
+use crate::domain::object::{ObjectKey, Topic};
+use crate::domain::tenant::Chain;
+use crate::domain::verdict::{Condition, Reason, Refusal, Remedy, ready};
+use crate::store::accounts::Found;
+use crate::store::audit::Entry;
+use crate::store::objects::Registered;
+use crate::store::{Access, StoreError, Tx};
+
+/// How far counts and quotas of tenants may lag behind (the contract's 10 s,
+/// with a margin): changes within this time cost one status, not one each.
+const COUNTS_LAG: SignedDuration = SignedDuration::from_secs(5);
+
+/// Why a kind's pass ends early.
+pub(crate) enum Stop {
+    /// A rule said no.
+    Refused(Refusal),
+    /// A fact from outside is missing.
+    Needs(Need),
+    /// The database.
+    Store(StoreError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+pub(crate) type Step<T> = Result<T, Stop>;
+
+/// What an attempt came to.
+pub(crate) enum Attempt {
+    Done(Box<Report>),
+    Needs(Need),
+}
+
+/// What a kind's pass found and did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Whether the object is in force as written.
+    pub(crate) verdict: Result<(), Refusal>,
+    /// Conditions beside `Ready`.
+    pub(crate) conditions: Vec<Condition>,
+    /// The kind's own status fields.
+    pub(crate) status: serde_json::Value,
+    /// What happened to its rows.
+    pub(crate) action: Action,
+    /// When time alone calls for another pass.
+    pub(crate) again_at: Option<Timestamp>,
+}
+
+/// What the register keeps of the last pass.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    report: Option<Report>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spec_digest: Option<String>,
+}
+
+/// One attempt under way.
+pub(crate) struct Pass<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) tx: Tx,
+    facts: &'a Facts,
+    before: Option<Registered>,
+    object: Registered,
+    registered: bool,
+    topics: BTreeSet<Topic>,
+    published: BTreeSet<Topic>,
+    counts_changed: BTreeSet<Uuid>,
+    changed: bool,
+    forgotten: bool,
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) async fn begin(
+        engine: &'a Engine,
+        manifest: &'a Manifest,
+        facts: &'a Facts,
+    ) -> Result<Self, StoreError> {
+        let mut tx = engine.store.begin(Access::Write).await?;
+        let before = tx.object(&engine.source, &manifest.key).await?;
+        let now = tx.now();
+        let object = match &before {
+            Some(known) if known.uid == manifest.uid => known.clone(),
+            // The same name with another uid is another object: its
+            // annotations count as handled, and its age is its own.
+            other => Registered {
+                id: other.as_ref().map_or_else(|| engine.id(now), |o| o.id),
+                source: engine.source.clone(),
+                key: manifest.key.clone(),
+                uid: manifest.uid.clone(),
+                born: manifest.created.unwrap_or(now),
+                generation: -1,
+                applied_generation: None,
+                resend_value: manifest.annotation(annotation::RESEND_ACTIVATION).map(str::to_owned),
+                reassign_value: manifest.annotation(annotation::REASSIGN_ROLES).map(str::to_owned),
+                verdict: serde_json::Value::Null,
+            },
+        };
+        Ok(Self {
+            engine,
+            manifest,
+            tx,
+            facts,
+            registered: before.is_some(),
+            before,
+            object,
+            topics: BTreeSet::new(),
+            published: BTreeSet::new(),
+            counts_changed: BTreeSet::new(),
+            changed: false,
+            forgotten: false,
+        })
+    }
+
+    /// The object judged.
+    pub(crate) fn key(&self) -> &'a ObjectKey {
+        &self.manifest.key
+    }
+
+    /// The database's time (R13).
+    pub(crate) fn now(&self) -> Timestamp {
+        self.tx.now()
+    }
+
+    /// Identifier of the object in the register.
+    pub(crate) fn object_id(&self) -> Uuid {
+        self.object.id
+    }
+
+    /// Age of the object's claims.
+    pub(crate) fn born(&self) -> Timestamp {
+        self.object.born
+    }
+
+    pub(crate) fn source(&self) -> &'a str {
+        &self.engine.source
+    }
+
+    /// Whether the platform itself may speak in the object's namespace.
+    pub(crate) fn in_root_namespace(&self) -> bool {
+        self.engine.roots.contains(&self.manifest.key.namespace)
+    }
+
+    /// Whether this generation is the one in force already.
+    pub(crate) fn in_force(&self) -> bool {
+        self.object.applied_generation == Some(self.manifest.generation)
+    }
+
+    /// Judges this object again when the topic is published.
+    pub(crate) fn subscribe(&mut self, topic: Topic) {
+        self.topics.insert(topic);
+    }
+
+    /// Judges this object again when another one appears, changes or goes.
+    pub(crate) fn depend_on(&mut self, key: &ObjectKey) {
+        self.topics.insert(Topic::object(key));
+    }
+
+    /// Wakes whoever subscribed, when this transaction commits.
+    pub(crate) fn publish(&mut self, topic: Topic) {
+        self.published.insert(topic);
+    }
+
+    /// Publishes that this object's rows have changed.
+    pub(crate) fn publish_self(&mut self) {
+        self.changed = true;
+        self.published.insert(Topic::object(&self.manifest.key));
+    }
+
+    /// Counts of this tenant and of those above it have changed.
+    pub(crate) fn counts_changed(&mut self, tenant: Uuid) {
+        self.counts_changed.insert(tenant);
+    }
+
+    /// Waits for everybody else who works on the tree of a tenant object.
+    pub(crate) async fn lock(&mut self, tenant: &ObjectKey) -> Result<(), StoreError> {
+        self.tx.lock_tree_of(&self.engine.source, tenant).await
+    }
+
+    /// The entry in the register must exist before rows refer to it.
+    pub(crate) async fn register(&mut self) -> Result<(), StoreError> {
+        if !self.registered {
+            self.tx.put_object(&self.object).await?;
+            self.registered = true;
+        }
+        Ok(())
+    }
+
+    /// The object's rows are gone; so is its entry in the register.
+    pub(crate) fn forget(&mut self) {
+        self.forgotten = true;
+    }
+
+    /// A Secret that was fetched, or the need for it.
+    pub(crate) fn secret(&self, name: &str) -> Step<&'a SecretFact> {
+        let namespace = &self.manifest.key.namespace;
+        self.facts
+            .secrets
+            .get(&(namespace.clone(), name.to_owned()))
+            .ok_or_else(|| Stop::Needs(Need::Secret(namespace.clone(), name.to_owned())))
+    }
+
+    /// The hash of a password in a Secret that was fetched, or the need for it.
+    pub(crate) fn password_hash(&self, name: &str, data_key: &str) -> Step<&'a str> {
+        let at = (self.manifest.key.namespace.clone(), name.to_owned(), data_key.to_owned());
+        match self.facts.hashes.get(&at) {
+            Some(hash) => Ok(hash),
+            None => Err(Stop::Needs(Need::PasswordHash(at.0, at.1, at.2))),
+        }
+    }
+
+    /// Labels of a namespace, or the need for them.
+    pub(crate) fn namespace_labels(
+        &self,
+        namespace: &str,
+    ) -> Step<Option<&'a std::collections::BTreeMap<String, String>>> {
+        match self.facts.namespaces.get(namespace) {
+            Some(labels) => Ok(labels.as_ref()),
+            None => Err(Stop::Needs(Need::Namespace(namespace.to_owned()))),
+        }
+    }
+
+    /// What schema and validation rules said against the object.
+    pub(crate) fn refuse_faults(&self) -> Result<(), Refusal> {
+        if self.manifest.faults.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::edit(Reason::Invalid, self.manifest.faults.join("; ")))
+    }
+
+    /// The tenant that a `tenantRef` names, with all above it.
+    pub(crate) async fn home(&mut self, name: &str) -> Step<Chain> {
+        let key = crate::domain::tenant::key(&self.manifest.key.namespace, name);
+        self.depend_on(&key);
+        self.lock(&key).await?;
+        let chain = self.tx.chain_of(&self.engine.source, &key).await?;
+        if chain.own().is_none() {
+            return Err(crate::domain::tenant::missing(self.key(), "spec.tenantRef", &key).into());
+        }
+        for level in &chain.0 {
+            if let Some(key) = level.key.clone() {
+                self.depend_on(&key);
+            }
+        }
+        Ok(chain)
+    }
+
+    /// Who answers for the object, from its `managedByRef`.
+    pub(crate) async fn authority(&mut self, reference: Option<&crate::api::ObjectRef>) -> Step<Authority> {
+        let found = match reference {
+            None => Reference::Absent,
+            Some(reference) => {
+                let namespace = reference.namespace_from(&self.manifest.key.namespace);
+                let key = authority::account_key(namespace, &reference.name);
+                self.depend_on(&key);
+                match self.manager(&key).await? {
+                    Some(manager) => Reference::Found(Box::new(manager)),
+                    None => Reference::Missing(key),
+                }
+            }
+        };
+        Ok(authority::resolve(self.key(), self.in_root_namespace(), found)?)
+    }
+
+    async fn manager(&mut self, key: &ObjectKey) -> Result<Option<Manager>, StoreError> {
+        let Some(found) = self.tx.account_of(&self.engine.source, key).await? else {
+            return Ok(None);
+        };
+        let Found { account, roles, .. } = found;
+        let chain = self.tx.chain(account.tenant).await?;
+        Ok(Some(Manager {
+            key: key.clone(),
+            tenant_key: chain.0.first().and_then(|l| l.key.clone()),
+            blocked: chain.blocked_by().is_some(),
+            account,
+            roles,
+        }))
+    }
+
+    /// Appends to the audit trail.
+    pub(crate) async fn audit(
+        &mut self,
+        action: &'static str,
+        actor: String,
+        tenant: Option<Uuid>,
+        before: Option<serde_json::Value>,
+        after: Option<serde_json::Value>,
+    ) -> Result<(), StoreError> {
+        let entry = Entry {
+            id: self.engine.id(self.now()),
+            actor,
+            action,
+            key: Some(self.manifest.key.clone()),
+            tenant,
+            generation: Some(self.manifest.generation),
+            before,
+            after,
+        };
+        self.tx.audit(&entry).await
+    }
+
+    /// The value of an annotation that asks for something once, if it is new.
+    pub(crate) fn asked(&mut self, name: &str) -> bool {
+        let value = self.manifest.annotation(name).map(str::to_owned);
+        let handled = match name {
+            annotation::RESEND_ACTIVATION => &mut self.object.resend_value,
+            _ => &mut self.object.reassign_value,
+        };
+        let new = value.is_some() && value != *handled;
+        if new {
+            *handled = value;
+        }
+        new
+    }
+
+    /// Last handled values of `resend-activation` and `reassign-roles`.
+    pub(crate) fn handled(&self) -> (Option<String>, Option<String>) {
+        (self.object.resend_value.clone(), self.object.reassign_value.clone())
+    }
+
+    /// Ends the attempt: writes what differs from the last one and commits, or
+    /// leaves no trace.
+    pub(crate) async fn finish(mut self, outcome: Step<Outcome>) -> Result<Attempt, StoreError> {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(Stop::Needs(need)) => return Ok(Attempt::Needs(need)),
+            Err(Stop::Store(error)) => return Err(error),
+            Err(Stop::Refused(refusal)) => Outcome {
+                verdict: Err(refusal),
+                conditions: vec![],
+                status: serde_json::json!({}),
+                action: Action::Refused,
+                again_at: None,
+            },
+        };
+        let paused = outcome.action == Action::Paused;
+        if outcome.verdict.is_ok() && !paused && !self.forgotten {
+            self.object.applied_generation = Some(self.manifest.generation);
+        }
+        if !paused {
+            self.object.generation = self.manifest.generation;
+        }
+        let report = self.report(outcome);
+        if self.forgotten {
+            if self.before.is_some() || self.registered {
+                self.tx.delete_object(self.object.id).await?;
+                self.changed = true;
+            }
+        } else {
+            self.keep(&report).await?;
+        }
+        let now = self.now();
+        let published: Vec<_> = std::mem::take(&mut self.published).into_iter().collect();
+        let publisher = (!self.forgotten).then_some(self.object.id);
+        self.tx.publish(&published, publisher, now).await?;
+        if !self.counts_changed.is_empty() {
+            let tenants: Vec<_> = std::mem::take(&mut self.counts_changed).into_iter().collect();
+            let due = now.saturating_add(COUNTS_LAG).unwrap_or(now);
+            self.tx.wake_upwards(&tenants, due).await?;
+        }
+        self.tx.commit().await?;
+        Ok(Attempt::Done(Box::new(report)))
+    }
+
+    fn report(&self, outcome: Outcome) -> Report {
+        let Outcome { mut verdict, conditions: more, status, action, again_at } = outcome;
+        if let Err(refusal) = &mut verdict
+            && self.in_force()
+            && matches!(
+                refusal.reason,
+                Reason::TierNotAllowed
+                    | Reason::CapabilityMissing
+                    | Reason::OutOfScope
+                    | Reason::ExceedsManager
+                    | Reason::ManagerDisabled
+            )
+        {
+            // Nothing new was asked: what is in force stays (R2).
+            refusal.reason = Reason::AuthorityLost;
+        }
+        let mut conditions = ready(verdict.as_ref().map(|()| "in force as written"));
+        conditions.extend(more);
+        Report {
+            key: self.manifest.key.clone(),
+            generation: self.object.generation,
+            applied_generation: self.object.applied_generation,
+            conditions,
+            status,
+            judged_at: self.now(),
+            changed: self.changed,
+            action,
+            finished: self.forgotten,
+            again_at,
+        }
+    }
+
+    /// Writes the register's entry and subscriptions if they differ.
+    async fn keep(&mut self, report: &Report) -> Result<(), StoreError> {
+        let topics: Vec<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
+        let known = match self.before {
+            Some(_) => self.tx.subscriptions(self.object.id).await?,
+            None => vec![],
+        };
+        // The register holds what was said, not when, nor whether that pass
+        // happened to change something: otherwise every pass would differ.
+        let mut said = report.clone();
+        said.changed = false;
+        said.action = Action::Unchanged;
+        said.judged_at = Timestamp::UNIX_EPOCH;
+        let digest = self.before.as_ref().and_then(|b| kept(b).spec_digest);
+        let kept = Kept { report: Some(said), spec_digest: self.manifest.spec_digest.clone().or(digest) };
+        self.object.verdict = serde_json::to_value(&kept).unwrap_or(serde_json::Value::Null);
+        if self.before.as_ref() != Some(&self.object) {
+            self.tx.put_object(&self.object).await?;
+        }
+        if known != topics {
+            self.tx.put_subscriptions(self.object.id, &topics).await?;
+        }
+        Ok(())
+    }
+
+    /// `paused`: nothing changes, rights already given stay, a deletion waits.
+    pub(crate) fn paused(&self) -> Option<Outcome> {
+        if !self.manifest.flag(annotation::PAUSED) {
+            return None;
+        }
+        let last = self.before.as_ref().and_then(|b| kept(b).report);
+        let refusal = Refusal {
+            reason: Reason::Paused,
+            message: format!(
+                "the annotation {} is set; remove it to let {} be reconciled again",
+                annotation::PAUSED,
+                self.key()
+            ),
+            remedy: Remedy::Wait(vec![]),
+        };
+        let (verdict, conditions, status) = match last {
+            Some(last) if last.ready() && self.in_force() => (
+                Ok(()),
+                last.conditions
+                    .into_iter()
+                    .filter(|c| !matches!(c.kind.as_str(), "Ready" | "Reconciling" | "Stalled" | "Paused"))
+                    .collect(),
+                last.status,
+            ),
+            Some(last) => (Err(refusal.clone()), vec![], last.status),
+            None => (Err(refusal.clone()), vec![], serde_json::json!({})),
+        };
+        let mut conditions: Vec<Condition> = conditions;
+        conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
+        Some(Outcome {
+            verdict,
+            conditions,
+            status,
+            action: Action::Paused,
+            again_at: None,
+        })
+    }
+}
+
+fn kept(object: &Registered) -> Kept {
+    serde_json::from_value(object.verdict.clone()).unwrap_or_default()
+}
+
+/// The report of an object's last pass, from its entry in the register.
+pub(crate) fn last_report(object: &Registered) -> Option<Report> {
+    kept(object).report
+}
+
+/// The digest of the spec that a file had at the last pass.
+pub(crate) fn last_digest(object: &Registered) -> Option<String> {
+    kept(object).spec_digest
+}
+
+/// References as written, with their namespaces filled in.
+pub(crate) fn refs(list: &[crate::api::ObjectRef], own: &str) -> BTreeSet<Ref> {
+    list.iter()
+        .map(|r| Ref {
+            namespace: r.namespace_from(own).to_owned(),
+            name: r.name.clone(),
+        })
+        .collect()
+}
+
+/// Rules as written in a spec.
+pub(crate) fn permissions(written: &crate::api::Permissions) -> crate::domain::permission::Permissions {
+    use crate::domain::permission::{Pattern, Permissions, Rule};
+    let rules = |list: &[crate::api::PermissionRule]| {
+        list.iter()
+            .map(|rule| Rule {
+                resources: rule.resources.iter().map(Pattern::new).collect(),
+                operations: rule.operations.iter().map(Pattern::new).collect(),
+            })
+            .collect()
+    };
+    Permissions {
+        allow: rules(&written.allow),
+        deny: rules(&written.deny),
+    }
+}
+
+/// A label selector as written in a spec.
+pub(crate) fn selector(written: &crate::api::LabelSelector) -> crate::domain::tenant::Selector {
+    use crate::api::shared::LabelOperator;
+    use crate::domain::tenant::{Operator, Requirement, Selector};
+    Selector {
+        labels: written.match_labels.clone(),
+        expressions: written
+            .match_expressions
+            .iter()
+            .map(|r| Requirement {
+                key: r.key.clone(),
+                operator: match r.operator {
+                    LabelOperator::In => Operator::In,
+                    LabelOperator::NotIn => Operator::NotIn,
+                    LabelOperator::Exists => Operator::Exists,
+                    LabelOperator::DoesNotExist => Operator::DoesNotExist,
+                },
+                values: r.values.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// A capability as written in a spec.
+pub(crate) fn capability(written: crate::api::Capability) -> crate::domain::capability::Capability {
+    use crate::api::Capability as Api;
+    use crate::domain::capability::Capability;
+    match written {
+        Api::ManageTenants => Capability::ManageTenants,
+        Api::ManageUsers => Capability::ManageUsers,
+        Api::ManageUserGroups => Capability::ManageUserGroups,
+        Api::ManageRoles => Capability::ManageRoles,
+        Api::AssignAssetPermissions => Capability::AssignAssetPermissions,
+        Api::ManageApplications => Capability::ManageApplications,
+        Api::ManageAuditLogs => Capability::ManageAuditLogs,
+        Api::ManageResources => Capability::ManageResources,
+        Api::ManagePlugins => Capability::ManagePlugins,
+        Api::ManageProjects => Capability::ManageProjects,
+        Api::ManageBranding => Capability::ManageBranding,
+    }
+}
+
+/// A tier as written in a spec.
+pub(crate) fn tier(written: crate::api::Tier) -> crate::domain::tier::Tier {
+    use crate::domain::tier::Tier;
+    match written {
+        crate::api::Tier::Basic => Tier::Basic,
+        crate::api::Tier::Admin => Tier::Admin,
+        crate::api::Tier::SuperAdmin => Tier::SuperAdmin,
+        crate::api::Tier::Root => Tier::Root,
+    }
+}

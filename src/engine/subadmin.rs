@@ -1,0 +1,291 @@
+//! SubAdmins: gather, judge, apply, report; and their removal (R1 to R3, R5,
+//! R6, R8, R9).
+
+mod judge;
+mod mails;
+mod report;
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::pass::{Outcome, Pass, Step, Stop};
+use super::tenant::{done, freed};
+use super::{Action, Spec};
+use crate::api;
+use crate::domain::account::{Account, DeletionPolicy, Settings, effective};
+use crate::domain::activation::{Purpose, first_mail};
+use crate::domain::authority::Authority;
+use crate::domain::object::{Kind, ObjectKey, Topic};
+use crate::domain::role::Assigned;
+use crate::domain::tenant::{Chain, Tenant};
+use crate::store::accounts::Found;
+
+/// Judges a SubAdmin and makes the database match.
+pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
+    if let Some(outcome) = pass.paused() {
+        return Ok(outcome);
+    }
+    if pass.manifest.deleting {
+        return remove(pass).await;
+    }
+    let own = pass.tx.account_of(pass.source(), pass.key()).await?;
+    let judged = match judge::judge(pass, own.as_ref()).await {
+        Ok(wanted) => Ok(apply(pass, own.as_ref(), wanted).await?),
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(other) => return Err(other),
+    };
+    if judged.is_ok() {
+        mails::resend_if_asked(pass).await?;
+    }
+    report::report(pass, judged).await
+}
+
+fn spec<'a>(pass: &Pass<'a>) -> Option<&'a api::SubAdminSpec> {
+    match &pass.manifest.spec {
+        Some(Spec::SubAdmin(spec)) => Some(spec),
+        _ => None,
+    }
+}
+
+/// What the rows shall be, and on whose authority.
+struct Wanted {
+    tenant: Tenant,
+    chain: Chain,
+    settings: Settings,
+    groups: BTreeSet<String>,
+    roles: Vec<Assigned>,
+    authority: Authority,
+    adopt: Option<Found>,
+    /// Hash of the initial password, for a new account.
+    password: Option<String>,
+}
+
+async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step<Action> {
+    let Wanted { tenant, chain, settings, groups, roles, authority, adopt, password } = wanted;
+    pass.register().await?;
+    let now = pass.now();
+    let manager = authority.manager().map(|m| &m.account.effective);
+    let effective = effective(&settings, &roles, manager);
+    let Some(old) = own.or(adopt.as_ref()) else {
+        let first = first_mail(settings.email_verified, password.is_some());
+        let account = Account {
+            id: pass.engine.id(now),
+            object: Some(pass.object_id()),
+            tenant: tenant.id,
+            name: pass.key().name.clone(),
+            proved: settings.email_verified,
+            pending_email: None,
+            has_password: password.is_some(),
+            activated_at: first.is_none().then_some(now),
+            effective,
+            managed_by: authority.id(),
+            created_at: now,
+            settings,
+        };
+        pass.tx.insert_account(&account, password.as_deref()).await?;
+        pass.tx.put_groups(account.id, &groups).await?;
+        pass.tx.put_assigned_roles(account.id, &roles).await?;
+        if let Some(purpose) = first {
+            mails::queue(pass, &account, purpose).await?;
+        }
+        let after = audited(pass, &account, &groups, &roles);
+        pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
+        pass.counts_changed(tenant.id);
+        roles_changed(pass, &[], &roles);
+        publish_manager(pass, &authority);
+        pass.publish(Topic::contents(tenant.id));
+        pass.publish_self();
+        return Ok(Action::Created);
+    };
+
+    let (account, proof) = settled(pass, &old.account, settings, effective, &authority);
+    let moved = account.managed_by != old.account.managed_by;
+    if account == old.account && groups == old.groups && roles == old.roles {
+        return Ok(Action::Unchanged);
+    }
+    let before = audited(pass, &old.account, &old.groups, &old.roles);
+    pass.tx.update_account(&account).await?;
+    if moved {
+        pass.tx.move_account(account.id, account.managed_by).await?;
+    }
+    if groups != old.groups {
+        pass.tx.put_groups(account.id, &groups).await?;
+    }
+    if roles != old.roles {
+        pass.tx.put_assigned_roles(account.id, &roles).await?;
+    }
+    if let Some(purpose) = proof {
+        mails::queue(pass, &account, purpose).await?;
+    }
+    let withdrawn = old.account.pending_email.is_some() && account.pending_email.is_none();
+    if withdrawn || (!account.settings.enabled && old.account.settings.enabled) {
+        // A disabled account's link must not open anything, nor one that
+        // proves an address which is no longer wanted.
+        pass.tx.close_links(account.id).await?;
+    } else if account.settings.enabled && !old.account.settings.enabled && account.activated_at.is_none() {
+        let purpose = first_mail(account.proved, account.has_password);
+        mails::queue(pass, &account, purpose.unwrap_or(Purpose::Activate)).await?;
+    }
+    if account.settings.manageable_devices != old.account.settings.manageable_devices {
+        pass.publish(Topic::account_room(account.id));
+        publish_manager(pass, &authority);
+    }
+    if account.settings.tier != old.account.settings.tier {
+        for level in &chain.0 {
+            pass.publish(Topic::tenant_room(level.tenant.id));
+        }
+    }
+    for key in taken(&old.account) {
+        pass.publish(key);
+    }
+    roles_changed(pass, &old.roles, &roles);
+    let after = audited(pass, &account, &groups, &roles);
+    pass.audit("updated", authority.actor(), Some(tenant.id), Some(before), Some(after)).await?;
+    if own.is_none() {
+        pass.counts_changed(tenant.id);
+    }
+    pass.publish_self();
+    Ok(if own.is_none() { Action::Created } else { Action::Updated })
+}
+
+/// The account with its new settings. A changed e-mail becomes the login at
+/// once only if `emailVerified` vouches for it or nobody has used the old one
+/// yet; otherwise its new owner must prove it first (R8).
+fn settled(
+    pass: &Pass<'_>,
+    old: &Account,
+    mut settings: Settings,
+    effective: crate::domain::account::Effective,
+    authority: &Authority,
+) -> (Account, Option<Purpose>) {
+    use crate::domain::key::fold;
+    let changed = fold(&settings.email) != fold(&old.settings.email);
+    let mut pending_email = None;
+    let mut proved = old.proved || settings.email_verified;
+    let mut mail = None;
+    let mut activated_at = old.activated_at;
+    if changed && settings.email_verified {
+        proved = true;
+    } else if changed && old.activated_at.is_none() {
+        // Nobody has signed in yet: the invitation simply goes to the new address.
+        proved = false;
+        mail = first_mail(false, old.has_password);
+    } else if changed {
+        let again = old.pending_email.as_deref().map(fold) == Some(fold(&settings.email));
+        mail = (!again).then_some(Purpose::ChangeEmail);
+        pending_email = Some(std::mem::replace(&mut settings.email, old.settings.email.clone()));
+    }
+    if proved && !old.proved && old.has_password && activated_at.is_none() {
+        // The author vouches for the address and the password is there:
+        // nothing is left to wait for.
+        activated_at = Some(pass.now());
+        mail = None;
+    }
+    // The column says what is proved, not what was vouched for.
+    settings.email_verified = proved;
+    let account = Account {
+        object: Some(pass.object_id()),
+        name: pass.key().name.clone(),
+        settings,
+        pending_email,
+        proved,
+        activated_at,
+        effective,
+        managed_by: authority.id(),
+        ..old.clone()
+    };
+    (account, mail)
+}
+
+/// Roles count their bearers: whoever gained or lost one is told.
+fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) {
+    for role in old.iter().chain(new).filter_map(|r| r.role) {
+        pass.publish(Topic::contents(role));
+    }
+}
+
+/// The manager's status shows what it has delegated.
+fn publish_manager(pass: &mut Pass<'_>, authority: &Authority) {
+    if let Some(manager) = authority.manager() {
+        pass.publish(Topic::account_room(manager.account.id));
+        pass.publish(Topic::contents(manager.account.id));
+    }
+}
+
+/// Natural keys that an account holds.
+fn taken(account: &Account) -> [Topic; 2] {
+    use crate::domain::key::fold;
+    [
+        Topic::taken(&format!("email {}", fold(&account.settings.email))),
+        Topic::taken(&format!("username {}", fold(&account.settings.username))),
+    ]
+}
+
+/// An account as the audit trail shows it: personal values as keyed digests.
+fn audited(pass: &Pass<'_>, account: &Account, groups: &BTreeSet<String>, roles: &[Assigned]) -> serde_json::Value {
+    let s = &account.settings;
+    let personal = |value: &str| pass.engine.link_key().personal(value);
+    json!({
+        "username": personal(&s.username), "email": personal(&s.email),
+        "company": s.company.as_deref().map(personal), "mobile": s.mobile.as_deref().map(personal),
+        "tier": s.tier, "enabled": s.enabled, "emailVerified": account.proved,
+        "manageableDevices": s.manageable_devices, "capabilities": s.capabilities, "scope": s.scope,
+        "permissions": s.permissions, "individualAccess": s.individual_access, "groups": groups,
+        "roles": roles.iter().map(|r| json!({"namespace": r.namespace, "name": r.name, "revision": r.revision})).collect::<Vec<_>>(),
+        "managedBy": account.managed_by,
+    })
+}
+
+/// Removal: what the account answers for passes to its own manager, else to
+/// the platform; its personal data goes at once (R9).
+async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
+    let Some(found) = pass.tx.account_of(pass.source(), pass.key()).await? else {
+        pass.forget();
+        return Ok(done());
+    };
+    let account = &found.account;
+    let chain = pass.tx.chain(account.tenant).await?;
+    if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
+        pass.lock(&key).await?;
+    }
+    let now = pass.now();
+    for object in pass.tx.managed_objects(account.id).await? {
+        pass.tx.wake(object, now).await?;
+    }
+    pass.tx.hand_over(account.id, account.managed_by).await?;
+    let before = audited(pass, account, &found.groups, &found.roles);
+    match account.settings.deletion_policy {
+        DeletionPolicy::Delete => {
+            let held = pass.tx.release_devices_of(account.id).await?;
+            let held: Vec<_> = held.iter().map(String::as_str).collect();
+            pass.tx.delete_account(account.id).await?;
+            pass.tx.settle_holders(&held).await?;
+            pass.tx.wake_grants_about(&held, None).await?;
+            pass.audit("deleted", "platform".to_owned(), Some(account.tenant), Some(before), None).await?;
+        }
+        DeletionPolicy::Disable => {
+            pass.tx.close_links(account.id).await?;
+            pass.tx.retire_account(account.id).await?;
+            pass.audit("disabled", "platform".to_owned(), Some(account.tenant), Some(before), None).await?;
+        }
+    }
+    for key in taken(account) {
+        pass.publish(key);
+    }
+    if let Some(manager) = account.managed_by {
+        pass.publish(Topic::account_room(manager));
+        pass.publish(Topic::contents(manager));
+    }
+    roles_changed(pass, &found.roles, &[]);
+    freed(pass, &chain);
+    pass.counts_changed(account.tenant);
+    pass.publish_self();
+    pass.forget();
+    Ok(done())
+}
+
+/// The object key of an account of this namespace.
+pub(super) fn key(namespace: &str, name: &str) -> ObjectKey {
+    ObjectKey::new(Kind::SubAdmin, namespace, name)
+}

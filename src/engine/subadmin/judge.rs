@@ -1,0 +1,360 @@
+//! Whether a SubAdmin may be as it is written: everything is read, every rule
+//! is asked, nothing is changed.
+
+use std::collections::BTreeSet;
+
+use super::{Wanted, spec};
+use crate::api::{self, annotation};
+use crate::domain::account::{DeletionPolicy, Ref, Scope, Settings};
+use crate::domain::authority::{
+    Act, Authority, Target, permit, within_capabilities, within_holding, within_scope,
+};
+use crate::domain::capability::Capability;
+use crate::domain::key::fold;
+use crate::domain::object::{ObjectKey, Topic};
+use crate::domain::password;
+use crate::domain::quota::{self, Addition};
+use crate::domain::role::{Assigned, Template, Wanted as WantedRole, assign};
+use crate::domain::tenant::{Chain, Tenant};
+use crate::domain::tier::Tier;
+use crate::domain::verdict::{Reason, Refusal};
+use crate::engine::SecretFact;
+use crate::engine::pass::{self, Pass, Step};
+use crate::store::accounts::Found;
+
+pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Wanted> {
+    pass.refuse_faults()?;
+    let key = pass.key();
+    let Some(spec) = spec(pass) else {
+        return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
+    };
+    let chain = pass.home(&spec.tenant_ref.name).await?;
+    let Some(tenant) = chain.own().cloned() else {
+        return Err(Refusal::edit(Reason::Invalid, format!("{key} names no tenant")).into());
+    };
+    if own.is_some_and(|own| own.account.tenant != tenant.id) {
+        return Err(Refusal::edit(
+            Reason::Immutable,
+            format!("spec.tenantRef of {key} cannot be changed; set it back, or delete the SubAdmin and create it in the other tenant"),
+        )
+        .into());
+    }
+    let settings = settings(key, spec);
+    let groups: BTreeSet<String> = spec.groups.iter().cloned().collect();
+    let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
+    refuse_self_management(pass, own, &authority).await?;
+
+    // The password of a new account comes from outside: ask for it before
+    // anything is decided, so that a retry starts from the beginning.
+    let adopt = natural_keys(pass, own, &tenant, &settings).await?;
+    let existing = own.or(adopt.as_ref());
+    let roles = roles(pass, existing, spec, &chain).await?;
+    authorize(key, existing, &authority, &chain, &settings, &groups, &roles, spec)?;
+    root_is_alone(pass, existing, &tenant, &chain, settings.tier).await?;
+    room(pass, existing, &chain, &tenant, &settings, &roles, &authority).await?;
+    let password = match existing {
+        None => initial_password(pass, spec)?,
+        Some(_) => None,
+    };
+    Ok(Wanted { tenant, chain, settings, groups, roles, authority, adopt, password })
+}
+
+fn settings(key: &ObjectKey, spec: &api::SubAdminSpec) -> Settings {
+    use crate::api::subadmin::{AccountDeletionPolicy, CapabilitySource, ScopeSource};
+    let scope = &spec.manageable_scope;
+    Settings {
+        username: spec.username.trim().to_owned(),
+        email: spec.email.trim().to_owned(),
+        company: spec.company.clone(),
+        mobile: spec.mobile.clone(),
+        tier: pass::tier(spec.tier),
+        enabled: spec.enabled,
+        email_verified: spec.email_verified,
+        manageable_devices: spec.manageable_devices,
+        capabilities: match spec.capabilities.from {
+            CapabilitySource::Tier => None,
+            CapabilitySource::List => Some(spec.capabilities.names.iter().map(|c| pass::capability(*c)).collect()),
+        },
+        scope: match scope.from {
+            ScopeSource::Tenant => None,
+            ScopeSource::List => Some(Scope {
+                tenants: pass::refs(&scope.tenants, &key.namespace),
+                groups: scope.groups.iter().cloned().collect(),
+                roles: pass::refs(&scope.roles, &key.namespace),
+            }),
+        },
+        permissions: pass::permissions(&spec.permissions),
+        individual_access: spec.individual_access,
+        locale: spec.activation.locale.clone(),
+        link_lifetime: link_lifetime(&spec.activation.expires_after),
+        deletion_policy: match spec.deletion_policy {
+            AccountDeletionPolicy::Delete => DeletionPolicy::Delete,
+            AccountDeletionPolicy::Disable => DeletionPolicy::Disable,
+        },
+    }
+}
+
+/// Seconds of a duration as Kubernetes writes it; the schema has bounded it to
+/// 10 minutes up to 30 days, and so does this.
+fn link_lifetime(text: &str) -> i64 {
+    let seconds = text
+        .parse::<jiff::SignedDuration>()
+        .map_or(72 * 3600, |duration| duration.as_secs());
+    seconds.clamp(600, 720 * 3600)
+}
+
+/// An account cannot answer for itself or for somebody above it.
+async fn refuse_self_management(pass: &mut Pass<'_>, own: Option<&Found>, authority: &Authority) -> Step<()> {
+    let key = pass.key();
+    let Some(manager) = authority.manager() else { return Ok(()) };
+    let circular = match own {
+        Some(own) => pass.tx.manages(own.account.id, manager.account.id).await?,
+        None => manager.key == *key,
+    };
+    if circular {
+        return Err(Refusal::edit(
+            Reason::Invalid,
+            format!("spec.managedByRef of {key} names {}, which is {key} itself or below it; name an account above", manager.key),
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Username and e-mail are free; or they belong to an unmanaged account of the
+/// same tenant that this object asks to adopt. A refusal says "taken" and
+/// nothing about by whom (R4).
+async fn natural_keys(pass: &mut Pass<'_>, own: Option<&Found>, tenant: &Tenant, settings: &Settings) -> Step<Option<Found>> {
+    let except = own.map(|own| own.account.id);
+    let holders = pass.tx.holders_of(&settings.username, &settings.email, except).await?;
+    if holders.is_empty() {
+        return Ok(None);
+    }
+    let key = pass.key();
+    if own.is_none()
+        && pass.manifest.flag(annotation::ADOPT)
+        && let [holder] = holders.as_slice()
+        && holder.object.is_none()
+        && holder.tenant == tenant.id
+        && holder.username
+        && holder.email
+    {
+        return Ok(pass.tx.account(holder.id).await?);
+    }
+    let field = if holders.iter().any(|h| h.username) { "spec.username" } else { "spec.email" };
+    let hint = match holders.as_slice() {
+        [holder] if holder.object.is_none() && holder.tenant == tenant.id => {
+            format!("; an unmanaged account of this tenant has it: set the annotation {} to \"true\" to take it over", annotation::ADOPT)
+        }
+        _ => "; choose another".to_owned(),
+    };
+    Err(Refusal::wait(
+        Reason::AlreadyExists,
+        format!("{field} of {key} is taken{hint}"),
+        vec![
+            Topic::taken(&format!("email {}", fold(&settings.email))),
+            Topic::taken(&format!("username {}", fold(&settings.username))),
+        ],
+    )
+    .into())
+}
+
+/// The copies of roles that the account shall have (R6).
+async fn roles(pass: &mut Pass<'_>, existing: Option<&Found>, spec: &api::SubAdminSpec, chain: &Chain) -> Step<Vec<Assigned>> {
+    let key = pass.key();
+    let reassign = pass.asked(annotation::REASSIGN_ROLES);
+    let mut assigned = vec![];
+    for written in &spec.roles {
+        let wanted = WantedRole {
+            namespace: written.namespace_from(&key.namespace).to_owned(),
+            name: written.name.clone(),
+            pin: written.revision.clone(),
+        };
+        pass.depend_on(&wanted.key());
+        let held = existing.and_then(|e| {
+            e.roles.iter().find(|r| r.namespace == wanted.namespace && r.name == wanted.name)
+        });
+        let role = pass.tx.role_of(pass.source(), &wanted.key()).await?;
+        // Usable in its tenant and below; elsewhere it is as if it were not there.
+        let role = role.filter(|role| chain.contains(role.tenant));
+        let template = match role {
+            None => None,
+            Some(role) => {
+                let pinned = match &wanted.pin {
+                    Some(pin) if *pin == role.revision => Some(role.content.clone()),
+                    Some(pin) => pass.tx.role_revision(role.id, pin).await?,
+                    None => None,
+                };
+                Some(Template { role, pinned })
+            }
+        };
+        assigned.push(assign(key, &wanted, held, template.as_ref(), reassign)?);
+    }
+    Ok(assigned)
+}
+
+/// R1 and R2 for accounts.
+#[expect(clippy::too_many_arguments, reason = "each is one of the facts that the rule is about")]
+fn authorize(
+    key: &ObjectKey,
+    existing: Option<&Found>,
+    authority: &Authority,
+    chain: &Chain,
+    settings: &Settings,
+    groups: &BTreeSet<String>,
+    roles: &[Assigned],
+    spec: &api::SubAdminSpec,
+) -> Result<(), Refusal> {
+    let own_creation = existing.is_none_or(|e| e.account.managed_by == authority.id());
+    let target = |own_creation| Target {
+        tier: existing.map_or(settings.tier, |e| e.account.settings.tier.max(settings.tier)),
+        groups,
+        roles: roles.iter().map(|r| Ref { namespace: r.namespace.clone(), name: r.name.clone() }).collect(),
+        own_creation,
+    };
+    let act = |needs, own_creation| Act { key, needs, within: chain, target: Some(target(own_creation)) };
+    // A new account must lie in the scope's tenants; an existing one that the
+    // manager created is in scope wherever it is.
+    permit(authority, &act(Capability::ManageUsers, existing.is_some() && own_creation))?;
+    if existing.is_none_or(|e| e.groups != *groups) && !groups.is_empty() {
+        permit(authority, &act(Capability::ManageUserGroups, own_creation))?;
+    }
+    within_holding(authority, key, "spec.permissions.allow", &settings.permissions)?;
+    if let Some(written) = &settings.capabilities {
+        within_capabilities(authority, key, "spec.capabilities.names", written)?;
+    }
+    for (index, role) in roles.iter().enumerate() {
+        let field = format!("spec.roles[{index}] ({}/{})", role.namespace, role.name);
+        within_holding(authority, key, &field, &role.content.permissions)?;
+        within_capabilities(authority, key, &field, &role.content.capabilities)?;
+    }
+    if spec.manageable_scope.from == api::subadmin::ScopeSource::List {
+        within_scope(authority, key, settings.scope.as_ref(), chain)?;
+    }
+    Ok(())
+}
+
+/// R1: one Root per root tenant, and only there.
+async fn root_is_alone(
+    pass: &mut Pass<'_>,
+    existing: Option<&Found>,
+    tenant: &Tenant,
+    chain: &Chain,
+    tier: Tier,
+) -> Step<()> {
+    if tier != Tier::Root {
+        return Ok(());
+    }
+    let key = pass.key();
+    if tenant.parent.is_some() {
+        let root = chain.0.last().map_or("", |l| l.tenant.path.as_str());
+        return Err(Refusal::edit(
+            Reason::RootExists,
+            format!("{key} has tier Root, but {} is not a root tenant; a Root belongs to {root}. Choose SuperAdmin here", tenant.path),
+        )
+        .into());
+    }
+    let other = pass.tx.root_of_tree(tenant.id, existing.map(|e| e.account.id)).await?;
+    if let Some(other) = other {
+        let other = super::key(&key.namespace, &other);
+        return Err(Refusal::wait(
+            Reason::RootExists,
+            format!("{} has a Root already: {other}; a root tenant has one. Choose another tier for {key}", tenant.path),
+            vec![Topic::object(&other)],
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// R3: room under the limits of the tenants above, and in the manager's quota.
+async fn room(
+    pass: &mut Pass<'_>,
+    existing: Option<&Found>,
+    chain: &Chain,
+    tenant: &Tenant,
+    settings: &Settings,
+    roles: &[Assigned],
+    authority: &Authority,
+) -> Step<()> {
+    let key = pass.key();
+    let as_ref = |r: &Assigned| Ref { namespace: r.namespace.clone(), name: r.name.clone() };
+    let had: BTreeSet<Ref> = existing.map(|e| e.roles.iter().map(as_ref).collect()).unwrap_or_default();
+    let gained: Vec<(Ref, i64)> = roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
+    let new_tier = existing.is_none_or(|e| e.account.settings.tier != settings.tier);
+    if existing.is_none() || new_tier || !gained.is_empty() {
+        let addition = Addition {
+            accounts: i64::from(existing.is_none()),
+            by_tier: if new_tier { vec![(settings.tier, 1)] } else { vec![] },
+            by_role: gained,
+            ..Addition::default()
+        };
+        let uses = pass.tx.uses(tenant.id).await?;
+        let consumers = pass.tx.largest_consumers(tenant.id).await?;
+        quota::room(key, chain, &uses, &addition, &consumers)?;
+    }
+
+    let own = existing.map(|e| e.account.id);
+    if let (Some(own), Some(existing)) = (own, existing)
+        && existing.account.settings.manageable_devices != settings.manageable_devices
+    {
+        let used = pass.tx.account_use(own, None).await?;
+        quota::own_not_below_use(key, own, settings.manageable_devices, &used)?;
+    }
+    let manager = authority.id();
+    let unchanged = existing.is_some_and(|e| {
+        e.account.settings.manageable_devices == settings.manageable_devices && e.account.managed_by == manager
+    });
+    if !unchanged {
+        // What it takes from the account above: its own quota, or what it
+        // holds and delegates if it has none.
+        let takes = match (settings.manageable_devices, own) {
+            (Some(quota), _) => quota,
+            (None, None) => 0,
+            (None, Some(own)) => {
+                let used = pass.tx.account_use(own, None).await?;
+                used.held + used.delegated
+            }
+        };
+        let bound = pass.tx.quota_bound(manager, own).await?;
+        quota::delegate(key, bound.as_ref(), takes)?;
+    }
+    Ok(())
+}
+
+/// The initial password of a new account, hashed outside of the transaction.
+fn initial_password(pass: &Pass<'_>, spec: &api::SubAdminSpec) -> Step<Option<String>> {
+    let Some(reference) = &spec.password_secret_ref else {
+        return Ok(None);
+    };
+    let key = pass.key();
+    let name = &reference.name;
+    let data_key = reference.key.as_deref().unwrap_or("password");
+    let field = format!("spec.passwordSecretRef of {key}");
+    // Secrets are not watched (least privilege): the object is judged again
+    // when it is edited, or at the next full pass.
+    let refuse = |reason, message: String| Err(Refusal::wait(reason, message, vec![]).into());
+    match pass.secret(name)? {
+        SecretFact::Absent => refuse(
+            Reason::SecretNotFound,
+            format!("{field} names Secret {name}, which does not exist in namespace {} or may not be read; create it with the label {}: password", key.namespace, api::USE_LABEL),
+        ),
+        SecretFact::Found { labels, .. } if labels.get(api::USE_LABEL).map(String::as_str) != Some("password") => refuse(
+            Reason::SecretNotPermitted,
+            format!("{field} names Secret {name}, which lacks the label {}: password; label it if Tenantry may read it", api::USE_LABEL),
+        ),
+        SecretFact::Found { data, .. } => match data.get(data_key) {
+            None => refuse(Reason::SecretInvalid, format!("{field} names Secret {name}, which has no key {data_key}; add it or correct spec.passwordSecretRef.key")),
+            Some(password) => {
+                use secrecy::ExposeSecret as _;
+                let plain = password.expose_secret();
+                if !password::is_phc(plain)
+                    && let Err(weakness) = password::check(plain, &spec.username, &spec.email)
+                {
+                    return refuse(Reason::SecretInvalid, format!("{field}: the password in Secret {name} is refused: {weakness}"));
+                }
+                Ok(Some(pass.password_hash(name, data_key)?.to_owned()))
+            }
+        },
+    }
+}

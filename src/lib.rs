@@ -1,0 +1,13 @@
+//! Tenantry: a declarative reconciler for account configuration.
+//!
+//! Custom resources (Tenant, SubAdmin, Role, DeviceGrant) go in; rows in an
+//! account database, activation mails and status come out. `docs/architecture.md`
+//! walks one object through these modules; arrows point downwards only:
+//!
+//! `cli` → `app` → `controller`, `files`, `web`, `outbox` → `engine` → `mail`,
+//! `store`, `api` → `domain`.
+
+pub mod api;
+pub mod domain;
+pub mod engine;
+pub mod store;

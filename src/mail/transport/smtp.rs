@@ -1,0 +1,186 @@
+//! To a mail server. lettre speaks SMTP and TLS; the connections are kept
+//! here, because lettre's own pool waits for a silent server without limit and
+//! resolves the host again after anyone has checked it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lettre::Message;
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Quit, Rset};
+use tokio::time::{Instant, timeout};
+
+use super::Accepted;
+use super::failure::{SendError, Step};
+use super::policy::AddressPolicy;
+use super::talk::Talk;
+use crate::mail::settings::{ServerSettings, Tls};
+
+/// Connections kept open for the next message.
+const MAX_IDLE: usize = 8;
+
+/// Servers hang up on silence after five minutes; half of that is still good
+/// manners.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(150);
+
+/// Politeness (QUIT, RSET) never takes longer than this.
+const COURTESY: Duration = Duration::from_secs(2);
+
+/// How long to wait for a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For one command and its answer; the answer to the message itself may
+    /// take all the time that is left.
+    pub command: Duration,
+    /// For everything from the look-up of the host to the last answer.
+    pub whole: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { command: Duration::from_secs(30), whole: Duration::from_secs(60) }
+    }
+}
+
+/// Sends to one mail server and keeps connections to it. Clones share them.
+#[derive(Debug, Clone)]
+pub struct SmtpTransport {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: ServerSettings,
+    tls: Option<TlsParameters>,
+    policy: AddressPolicy,
+    timeouts: Timeouts,
+    idle: Mutex<Vec<(Instant, AsyncSmtpConnection)>>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpTransport").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl SmtpTransport {
+    /// A transport to the server of `settings`; connects when it is used.
+    ///
+    /// lettre brings its own cryptography (ring) where the process has not
+    /// chosen any, so this cannot panic for want of a provider.
+    ///
+    /// # Errors
+    /// When the TLS settings cannot be used.
+    pub fn new(
+        settings: ServerSettings,
+        policy: AddressPolicy,
+        timeouts: Timeouts,
+    ) -> Result<Self, SendError> {
+        let tls = match settings.tls {
+            Tls::None => None,
+            Tls::StartTls | Tls::Implicit => Some(tls_parameters(&settings)?),
+        };
+        let idle = Mutex::default();
+        Ok(Self { inner: Arc::new(Inner { settings, tls, policy, timeouts, idle }) })
+    }
+
+    /// `host:port` of the server.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.inner.settings.authority()
+    }
+
+    /// Sends `message`, on an open connection if there is one.
+    ///
+    /// # Errors
+    /// With the server's words, if it gave any; the error says what follows.
+    pub async fn send(&self, message: &Message) -> Result<Accepted, SendError> {
+        let talk = self.talk();
+        let bytes = message.formatted();
+        if let Some(mut connection) = self.take_idle() {
+            let result = talk.transfer(&mut connection, message, &bytes).await;
+            // The server may have closed an idle connection meanwhile, with or
+            // without a word. Before the recipient was named that says nothing
+            // about the message, and a fresh connection will tell.
+            let stale = matches!(&result, Err(error)
+                if error.step() == Some(Step::Sender) && matches!(error.code(), None | Some(421)));
+            if !stale {
+                self.keep(connection, &result).await;
+                return result;
+            }
+        }
+        let mut connection = self.open(&talk).await?;
+        let result = talk.transfer(&mut connection, message, &bytes).await;
+        self.keep(connection, &result).await;
+        result
+    }
+
+    /// Connects, encrypts and signs in as for a message, then says goodbye.
+    ///
+    /// # Errors
+    /// What a message would have run into.
+    pub async fn probe(&self) -> Result<(), SendError> {
+        let connection = self.open(&self.talk()).await?;
+        quit(connection).await;
+        Ok(())
+    }
+
+    /// Closes the idle connections politely.
+    pub async fn hang_up(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        futures::future::join_all(idle.into_iter().map(|(_, connection)| quit(connection))).await;
+    }
+
+    fn talk(&self) -> Talk {
+        let Timeouts { command, whole } = self.inner.timeouts;
+        Talk { server: self.authority(), command, deadline: Instant::now() + whole }
+    }
+
+    async fn open(&self, talk: &Talk) -> Result<AsyncSmtpConnection, SendError> {
+        let Inner { settings, tls, policy, timeouts: _, idle: _ } = &*self.inner;
+        talk.open(settings, tls.as_ref(), policy).await
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
+        // The list is whole at every moment, so a panic elsewhere spoils nothing.
+        self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_idle(&self) -> Option<AsyncSmtpConnection> {
+        let mut idle = self.idle();
+        idle.retain(|(since, _)| since.elapsed() < MAX_IDLE_TIME);
+        idle.pop().map(|(_, connection)| connection)
+    }
+
+    /// Keeps a connection that is fit for another message. A refusal leaves it
+    /// so after RSET: greylisted mail by the hundred does not reconnect.
+    async fn keep(&self, mut connection: AsyncSmtpConnection, result: &Result<Accepted, SendError>) {
+        let fit = match result.as_ref().map_err(SendError::code) {
+            Ok(_) => true,
+            Err(None | Some(421)) => false,
+            Err(Some(_)) => matches!(timeout(COURTESY, connection.command(Rset)).await, Ok(Ok(_))),
+        };
+        let mut idle = self.idle();
+        if fit && idle.len() < MAX_IDLE {
+            idle.push((Instant::now(), connection));
+        }
+    }
+}
+
+fn tls_parameters(settings: &ServerSettings) -> Result<TlsParameters, SendError> {
+    let mut builder = TlsParameters::builder(settings.host().to_owned());
+    for bundle in &settings.extra_roots {
+        builder = builder.add_root_certificate(bundle.0.clone());
+    }
+    builder.build_rustls().map_err(|error| {
+        let what = "cannot be used with TLS; check the certificates in --mail-ca-file";
+        let cause = error.source().map(ToString::to_string);
+        SendError::settings(&settings.authority(), Step::Tls, what, cause)
+    })
+}
+
+async fn quit(mut connection: AsyncSmtpConnection) {
+    // The answer changes nothing.
+    let _ = timeout(COURTESY, connection.command(Quit)).await;
+}

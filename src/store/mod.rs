@@ -1,0 +1,399 @@
+//! The SQL, and nothing else: connecting, migrations, transactions, and one
+//! file of statements per kind of row. It knows the domain's types and no
+//! rule; the engine decides, the store reads and writes.
+//!
+//! Both databases behave alike: SQLite takes its one write lock when a
+//! transaction begins, PostgreSQL takes an advisory lock for the tree of
+//! tenants that the transaction is about (see [`Tx::lock_tree`]), and both
+//! rerun a whole transaction that another one got in the way of
+//! ([`StoreError::is_transient`]).
+
+mod sql;
+
+pub mod accounts;
+pub mod activations;
+pub mod audit;
+pub mod devices;
+pub mod grants;
+pub mod objects;
+pub mod outbox;
+pub mod roles;
+pub mod tenants;
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+use crate::domain::object::ObjectKey;
+use sql::{Row, Sql, Value, args};
+
+/// What can go wrong between Tenantry and its database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// `--database-url` is not one of the two forms.
+    #[error(
+        "--database-url must begin with sqlite:// or postgres://; for example sqlite://tenantry.db or postgres://user@host/tenantry"
+    )]
+    Url,
+    /// The database cannot be reached or opened.
+    #[error("the database {target} cannot be opened; check --database-url")]
+    Connect {
+        /// The database without its password.
+        target: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A migration failed.
+    #[error("the database schema cannot be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A statement failed.
+    #[error("the database refused a statement")]
+    Statement(#[from] sqlx::Error),
+    /// The tree of tenants was rearranged while this transaction waited for it.
+    #[error("the tree of tenants was rearranged in the meantime")]
+    Moved,
+    /// A row does not look as expected.
+    #[error("the database holds something unexpected: {0}")]
+    Shape(String),
+}
+
+impl StoreError {
+    /// Whether the same transaction, run again from its beginning, may
+    /// succeed: serialization failures, deadlocks, BUSY, a constraint that a
+    /// concurrent transaction got to first, or a lost connection.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Statement(sqlx::Error::Database(error)) => {
+                let code = error.code();
+                let code = code.as_deref().unwrap_or_default();
+                // PostgreSQL: serialization, deadlock, unique and foreign key
+                // violations. SQLite extended codes: BUSY (5) and LOCKED (6)
+                // in the low byte, unique (2067), primary key (1555) and
+                // foreign key (787) violations.
+                matches!(
+                    code,
+                    "40001" | "40P01" | "23505" | "23503" | "2067" | "1555" | "787"
+                ) || code
+                    .parse::<u32>()
+                    .is_ok_and(|code| code < 40000 && matches!(code & 0xff, 5 | 6))
+            }
+            Self::Statement(error) | Self::Connect { source: error, .. } => matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed
+            ),
+            Self::Moved => true,
+            _ => false,
+        }
+    }
+}
+
+/// How a transaction will be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads only; never waits for a writer.
+    Read,
+    /// May write; on SQLite it holds the one write lock from the beginning.
+    Write,
+}
+
+#[derive(Clone, Debug)]
+enum Pool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// The account database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+    statements: Arc<AtomicU64>,
+    writes: Arc<AtomicU64>,
+}
+
+/// The path of the database file, if `url` names SQLite.
+pub fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let path = rest.split('?').next().unwrap_or(rest);
+    (path != ":memory:" && !path.is_empty()).then(|| PathBuf::from(path))
+}
+
+impl Store {
+    /// Opens the database that `url` names (`sqlite://FILE`,
+    /// `postgres://...`); a SQLite file is created. Does not migrate.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let pool = if url.starts_with("sqlite:") {
+            Pool::Sqlite(connect_sqlite(url).await?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Pool::Postgres(connect_postgres(url).await?)
+        } else {
+            return Err(StoreError::Url);
+        };
+        Ok(Self {
+            pool,
+            statements: Arc::default(),
+            writes: Arc::default(),
+        })
+    }
+
+    /// Brings the schema up to date; safe with several processes at once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match &self.pool {
+            Pool::Postgres(pool) => {
+                sqlx::migrate!("src/store/migrations/postgres")
+                    .run(pool)
+                    .await?;
+            }
+            Pool::Sqlite(pool) => {
+                // sqlx takes no lock on SQLite: a second process that migrates
+                // at the same moment meets BUSY or a table that exists. Its
+                // next attempt finds the work done.
+                let migrator = sqlx::migrate!("src/store/migrations/sqlite");
+                let mut attempt = 0;
+                while let Err(error) = migrator.run(pool).await {
+                    attempt += 1;
+                    if attempt == 5 {
+                        return Err(error.into());
+                    }
+                    tokio::time::sleep(Duration::from_millis(100 * attempt)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction and reads the one clock (R13).
+    pub async fn begin(&self, access: Access) -> Result<Tx, StoreError> {
+        let inner = match &self.pool {
+            Pool::Postgres(pool) => Inner::Postgres(match access {
+                Access::Read => {
+                    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                        .await?
+                }
+                Access::Write => {
+                    pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+                        .await?
+                }
+            }),
+            Pool::Sqlite(pool) => Inner::Sqlite(match access {
+                Access::Read => pool.begin_with("BEGIN DEFERRED").await?,
+                Access::Write => pool.begin_with("BEGIN IMMEDIATE").await?,
+            }),
+        };
+        let mut tx = Tx {
+            inner,
+            now: Timestamp::UNIX_EPOCH,
+            statements: self.statements.clone(),
+            writes: self.writes.clone(),
+        };
+        let clock = Sql {
+            postgres: "SELECT date_trunc('second', now()) AS now",
+            sqlite: "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS now",
+        };
+        tx.now = tx.one(clock, args![]).await?.time("now")?;
+        Ok(tx)
+    }
+
+    /// Whether this is SQLite, which one controller at a time may use.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.pool, Pool::Sqlite(_))
+    }
+
+    /// Statements sent since the store was opened, for tests and metrics.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Rows written since the store was opened, for tests and metrics.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Name and version of the database server, for `doctor`.
+    pub async fn version(&self) -> Result<String, StoreError> {
+        let mut tx = self.begin(Access::Read).await?;
+        let sql = Sql {
+            postgres: "SELECT 'PostgreSQL ' || current_setting('server_version') AS version",
+            sqlite: "SELECT 'SQLite ' || sqlite_version() AS version",
+        };
+        tx.one(sql, args![]).await?.text("version")
+    }
+
+    /// Closes every connection, after the work under way.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Postgres(pool) => pool.close().await,
+            Pool::Sqlite(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn connect_sqlite(url: &str) -> Result<SqlitePool, StoreError> {
+    let connect = |source| StoreError::Connect {
+        target: url.to_owned(),
+        source,
+    };
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(connect)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10));
+    SqlitePoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options)
+        .await
+        .map_err(connect)
+}
+
+async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
+    let target = |options: &PgConnectOptions| {
+        format!(
+            "postgres://{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or_default()
+        )
+    };
+    let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Url)?;
+    let shown = target(&options);
+    PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection
+                    .execute("SET TIME ZONE 'UTC'; SET statement_timeout = '60s'")
+                    .await
+                    .map(|_| ())
+            })
+        })
+        .connect_with(options.application_name("tenantry"))
+        .await
+        .map_err(|source| StoreError::Connect {
+            target: shown,
+            source,
+        })
+}
+
+#[derive(Debug)]
+enum Inner {
+    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+/// One transaction. Dropped without [`Tx::commit`], it leaves no trace.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Inner,
+    now: Timestamp,
+    statements: Arc<AtomicU64>,
+    writes: Arc<AtomicU64>,
+}
+
+impl Tx {
+    /// The database's time when the transaction began, in whole seconds (R13).
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Makes everything permanent.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.inner {
+            Inner::Postgres(tx) => tx.commit().await?,
+            Inner::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Undoes everything.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.inner {
+            Inner::Postgres(tx) => tx.rollback().await?,
+            Inner::Sqlite(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+
+    /// Waits until no other transaction works on the tree of the tenant that an
+    /// object manages. Quotas, claims and authority all lie within one tree, so
+    /// holding its lock makes what is read afterwards stay true until the
+    /// commit. SQLite's write lock has the same effect already.
+    pub async fn lock_tree_of(&mut self, source: &str, tenant: &ObjectKey) -> Result<(), StoreError> {
+        if let Inner::Postgres(_) = self.inner {
+            // The root may change while this waits; the second look notices.
+            let find = "SELECT t.root_id FROM object o JOIN tenant t ON t.object_id = o.id
+                WHERE o.source = $1 AND o.kind = 'Tenant' AND o.namespace = $2 AND o.name = $3";
+            let lock = "SELECT held.root_id FROM (SELECT t.root_id, pg_advisory_xact_lock(hashtextextended(t.root_id::text, 7301)) FROM object o JOIN tenant t ON t.object_id = o.id
+                WHERE o.source = $1 AND o.kind = 'Tenant' AND o.namespace = $2 AND o.name = $3) AS held";
+            let at = || args![source, &tenant.namespace, &tenant.name];
+            let Some(locked) = self.row(lock, at()).await? else { return Ok(()) };
+            let locked = locked.uuid("root_id")?;
+            match self.row(find, at()).await? {
+                Some(row) if row.uuid("root_id")? == locked => {}
+                _ => return Err(StoreError::Moved),
+            }
+        }
+        Ok(())
+    }
+
+    async fn rows(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let text = sql.into();
+        Ok(match &mut self.inner {
+            Inner::Postgres(tx) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
+            Inner::Sqlite(tx) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+        })
+    }
+
+    async fn row(
+        &mut self,
+        sql: impl Into<Sql>,
+        args: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, args).await?.into_iter().next())
+    }
+
+    async fn one(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Row, StoreError> {
+        self.row(sql, args)
+            .await?
+            .ok_or(StoreError::Statement(sqlx::Error::RowNotFound))
+    }
+
+    /// Runs a statement that changes rows and says how many.
+    async fn write(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64, StoreError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let text = sql.into();
+        let changed = match &mut self.inner {
+            Inner::Postgres(tx) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
+            Inner::Sqlite(tx) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
+        };
+        self.writes.fetch_add(changed, Ordering::Relaxed);
+        Ok(changed)
+    }
+}

@@ -1,0 +1,113 @@
+//! Rows of roles and of every content that they have had.
+
+use uuid::Uuid;
+
+use super::sql::{Row, args, json};
+use super::tenants::word;
+use super::{StoreError, Tx};
+use crate::domain::object::ObjectKey;
+use crate::domain::role::{Content, Role};
+
+fn role(row: &Row) -> Result<Role, StoreError> {
+    Ok(Role {
+        id: row.uuid("id")?,
+        object: row.opt_uuid("object_id")?,
+        tenant: row.uuid("tenant_id")?,
+        name: row.text("name")?,
+        display_name: row.text("display_name")?,
+        content: row.json("content")?,
+        revision: row.text("revision")?,
+        number: row.int("number")?,
+        propagation: word("propagation", row.text("propagation")?)?,
+        managed_by: row.opt_uuid("managed_by")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+impl Tx {
+    /// The role that an object manages.
+    pub async fn role_of(&mut self, source: &str, key: &ObjectKey) -> Result<Option<Role>, StoreError> {
+        let sql = "SELECT r.* FROM object o JOIN role r ON r.object_id = o.id
+            WHERE o.source = $1 AND o.kind = 'Role' AND o.namespace = $2 AND o.name = $3";
+        self.row(sql, args![source, &key.namespace, &key.name])
+            .await?
+            .map(|row| role(&row))
+            .transpose()
+    }
+
+    /// The role with this natural key.
+    pub async fn role_named(&mut self, tenant: Uuid, name: &str) -> Result<Option<Role>, StoreError> {
+        self.row("SELECT * FROM role WHERE tenant_id = $1 AND name = $2", args![tenant, name])
+            .await?
+            .map(|row| role(&row))
+            .transpose()
+    }
+
+    /// The content of one revision, if the role has ever had it.
+    pub async fn role_revision(&mut self, id: Uuid, revision: &str) -> Result<Option<Content>, StoreError> {
+        let sql = "SELECT content FROM role_revision WHERE role_id = $1 AND revision = $2";
+        self.row(sql, args![id, revision])
+            .await?
+            .map(|row| row.json("content"))
+            .transpose()
+    }
+
+    /// Adds or replaces a role, and remembers its revision.
+    pub async fn put_role(&mut self, r: &Role) -> Result<(), StoreError> {
+        let sql = "INSERT INTO role (id, object_id, tenant_id, name, display_name, content, revision, number, propagation, managed_by, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            ON CONFLICT (id) DO UPDATE SET object_id = excluded.object_id, display_name = excluded.display_name, content = excluded.content,
+                revision = excluded.revision, number = excluded.number, propagation = excluded.propagation, managed_by = excluded.managed_by";
+        self.write(
+            sql,
+            args![
+                r.id,
+                r.object,
+                r.tenant,
+                &r.name,
+                &r.display_name,
+                json(&r.content),
+                &r.revision,
+                r.number,
+                format!("{:?}", r.propagation),
+                r.managed_by,
+                r.created_at,
+            ],
+        )
+        .await?;
+        let now = self.now();
+        let sql = "INSERT INTO role_revision (role_id, revision, number, content, created_at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (role_id, revision) DO NOTHING";
+        self.write(sql, args![r.id, &r.revision, r.number, json(&r.content), now])
+            .await?;
+        Ok(())
+    }
+
+    /// The number of a role's next revision.
+    pub async fn next_role_number(&mut self, id: Uuid) -> Result<i64, StoreError> {
+        let sql = "SELECT COALESCE(MAX(number), 0) + 1 AS n FROM role_revision WHERE role_id = $1";
+        self.one(sql, args![id]).await?.int("n")
+    }
+
+    /// The number that a revision had, if the role has had it.
+    pub async fn role_number(&mut self, id: Uuid, revision: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT number FROM role_revision WHERE role_id = $1 AND revision = $2";
+        self.row(sql, args![id, revision])
+            .await?
+            .map(|row| row.int("number"))
+            .transpose()
+    }
+
+    /// How many accounts have a copy, and how many of these are behind.
+    pub async fn role_assignments(&mut self, id: Uuid, revision: &str) -> Result<(i64, i64), StoreError> {
+        let sql = "SELECT count(*) AS assigned, count(CASE WHEN revision <> $2 THEN 1 END) AS outdated FROM account_role WHERE role_id = $1";
+        let row = self.one(sql, args![id, revision]).await?;
+        Ok((row.int("assigned")?, row.int("outdated")?))
+    }
+
+    /// Removes a role; copies stay in force (R6).
+    pub async fn delete_role(&mut self, id: Uuid) -> Result<(), StoreError> {
+        self.write("DELETE FROM role WHERE id = $1", args![id]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,350 @@
+//! Rows of tenants, the closure of who is above whom, and what a subtree
+//! contains.
+
+use uuid::Uuid;
+
+use super::sql::{Row, Sql, args, json};
+use super::{StoreError, Tx};
+use crate::domain::account::Ref;
+use crate::domain::object::{Kind, ObjectKey};
+use crate::domain::quota::TenantUse;
+use crate::domain::tenant::{Chain, DeletionPolicy, Level, Limits, Settings, Tenant};
+use crate::domain::tier::Tier;
+
+/// Reads a word that serde writes as a JSON string.
+pub(super) fn word<T: serde::de::DeserializeOwned>(
+    column: &str,
+    text: String,
+) -> Result<T, StoreError> {
+    serde_json::from_value(serde_json::Value::String(text))
+        .map_err(|e| StoreError::Shape(format!("column {column}: {e}")))
+}
+
+fn tenant(row: &Row) -> Result<Tenant, StoreError> {
+    Ok(Tenant {
+        id: row.uuid("id")?,
+        object: row.opt_uuid("object_id")?,
+        parent: row.opt_uuid("parent_id")?,
+        root: row.uuid("root_id")?,
+        name: row.text("name")?,
+        path: row.text("path")?,
+        permitted: row.bool("permitted")?,
+        settings: Settings {
+            display_name: row.text("display_name")?,
+            enabled: row.bool("enabled")?,
+            allowed_namespaces: row.json("allowed_namespaces")?,
+            limits: Limits {
+                devices: row.opt_int("max_devices")?,
+                tenants: row.opt_int("max_tenants")?,
+                accounts: row.opt_int("max_accounts")?,
+                finer: row.json("account_limits")?,
+            },
+            owner: row.opt_text("owner_name")?,
+            mail: row.opt_json("mail")?,
+            branding: row.opt_json("branding")?,
+            deletion_policy: word::<DeletionPolicy>(
+                "deletion_policy",
+                row.text("deletion_policy")?,
+            )?,
+        },
+        managed_by: row.opt_uuid("managed_by")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+fn level(row: &Row) -> Result<Level, StoreError> {
+    Ok(Level {
+        tenant: tenant(row)?,
+        key: match (row.opt_text("object_namespace")?, row.opt_text("object_name")?) {
+            (Some(namespace), Some(name)) => Some(ObjectKey::new(Kind::Tenant, namespace, name)),
+            _ => None,
+        },
+        distance: row.int("distance")?,
+    })
+}
+
+impl Tx {
+    /// The tenant that an object manages, and all above it, nearest first;
+    /// empty if nothing is in force.
+    pub async fn chain_of(&mut self, source: &str, key: &ObjectKey) -> Result<Chain, StoreError> {
+        let sql = "SELECT t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+            FROM object o JOIN tenant own ON own.object_id = o.id
+            JOIN tenant_ancestor a ON a.tenant_id = own.id JOIN tenant t ON t.id = a.ancestor_id
+            LEFT JOIN object above ON above.id = t.object_id
+            WHERE o.source = $1 AND o.kind = 'Tenant' AND o.namespace = $2 AND o.name = $3 ORDER BY a.distance";
+        let rows = self.rows(sql, args![source, &key.namespace, &key.name]).await?;
+        Ok(Chain(rows.iter().map(level).collect::<Result<_, _>>()?))
+    }
+
+    /// A tenant and all above it, nearest first.
+    pub async fn chain(&mut self, id: Uuid) -> Result<Chain, StoreError> {
+        let sql = "SELECT t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+            FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id
+            LEFT JOIN object above ON above.id = t.object_id
+            WHERE a.tenant_id = $1 ORDER BY a.distance";
+        let rows = self.rows(sql, args![id]).await?;
+        Ok(Chain(rows.iter().map(level).collect::<Result<_, _>>()?))
+    }
+
+    /// The tenant that an object manages.
+    pub async fn tenant_of(&mut self, object: Uuid) -> Result<Option<Tenant>, StoreError> {
+        self.row("SELECT * FROM tenant WHERE object_id = $1", args![object])
+            .await?
+            .map(|row| tenant(&row))
+            .transpose()
+    }
+
+    /// The tenant at a path: the natural key, parent and name in one.
+    pub async fn tenant_at(&mut self, path: &str) -> Result<Option<Tenant>, StoreError> {
+        self.row("SELECT * FROM tenant WHERE path = $1", args![path])
+            .await?
+            .map(|row| tenant(&row))
+            .transpose()
+    }
+
+    /// Adds a tenant and its place below its ancestors.
+    pub async fn insert_tenant(&mut self, t: &Tenant) -> Result<(), StoreError> {
+        let s = &t.settings;
+        let sql = "INSERT INTO tenant (id, object_id, parent_id, root_id, name, path, display_name, enabled, permitted, allowed_namespaces,
+                max_devices, max_tenants, max_accounts, account_limits, owner_name, mail, branding, deletion_policy, managed_by, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+        self.write(
+            sql,
+            args![
+                t.id,
+                t.object,
+                t.parent,
+                t.root,
+                &t.name,
+                &t.path,
+                &s.display_name,
+                s.enabled,
+                t.permitted,
+                json(&s.allowed_namespaces),
+                s.limits.devices,
+                s.limits.tenants,
+                s.limits.accounts,
+                json(&s.limits.finer),
+                &s.owner,
+                s.mail.as_ref().map(json),
+                s.branding.as_ref().map(json),
+                format!("{:?}", s.deletion_policy),
+                t.managed_by,
+                t.created_at,
+            ],
+        )
+        .await?;
+        let closure = "INSERT INTO tenant_ancestor (tenant_id, ancestor_id, distance)
+            SELECT a.tenant_id, a.ancestor_id, a.distance FROM (
+                SELECT id AS tenant_id, id AS ancestor_id, 0 AS distance FROM tenant WHERE id = $1
+                UNION ALL SELECT t.id, up.ancestor_id, up.distance + 1 FROM tenant t JOIN tenant_ancestor up ON up.tenant_id = t.parent_id WHERE t.id = $1
+            ) AS a";
+        self.write(closure, args![t.id]).await?;
+        Ok(())
+    }
+
+    /// Replaces what a tenant's object says; its place is moved separately.
+    pub async fn update_tenant(&mut self, t: &Tenant) -> Result<(), StoreError> {
+        let s = &t.settings;
+        let sql = "UPDATE tenant SET object_id = $2, display_name = $3, enabled = $4, permitted = $5, allowed_namespaces = $6,
+                max_devices = $7, max_tenants = $8, max_accounts = $9, account_limits = $10, owner_name = $11, mail = $12,
+                branding = $13, deletion_policy = $14, managed_by = $15
+            WHERE id = $1";
+        self.write(
+            sql,
+            args![
+                t.id,
+                t.object,
+                &s.display_name,
+                s.enabled,
+                t.permitted,
+                json(&s.allowed_namespaces),
+                s.limits.devices,
+                s.limits.tenants,
+                s.limits.accounts,
+                json(&s.limits.finer),
+                &s.owner,
+                s.mail.as_ref().map(json),
+                s.branding.as_ref().map(json),
+                format!("{:?}", s.deletion_policy),
+                t.managed_by,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Moves a tenant with everything below it under another parent.
+    pub async fn move_tenant(
+        &mut self,
+        old: &Tenant,
+        parent: Option<&Tenant>,
+    ) -> Result<(), StoreError> {
+        let path = crate::domain::tenant::path(parent, &old.name);
+        let root = parent.map_or(old.id, |p| p.root);
+        // Cut the subtree off everything above it ...
+        self.write(
+            "DELETE FROM tenant_ancestor
+             WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)
+               AND ancestor_id IN (SELECT ancestor_id FROM tenant_ancestor WHERE tenant_id = $1 AND ancestor_id <> $1)",
+            args![old.id],
+        )
+        .await?;
+        // ... and put all of it below the new parent.
+        self.write(
+            "INSERT INTO tenant_ancestor (tenant_id, ancestor_id, distance)
+             SELECT down.tenant_id, up.ancestor_id, down.distance + up.distance + 1
+             FROM tenant_ancestor down CROSS JOIN tenant_ancestor up
+             WHERE down.ancestor_id = $1 AND up.tenant_id = $2",
+            args![old.id, parent.map(|p| p.id)],
+        )
+        .await?;
+        let length = i64::try_from(old.path.chars().count()).unwrap_or(i64::MAX);
+        let sql = Sql {
+            postgres: "UPDATE tenant SET path = $2 || substr(path, ($3 + 1)::int), root_id = $4
+                 WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+            sqlite: "UPDATE tenant SET path = $2 || substr(path, $3 + 1), root_id = $4
+                 WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+        };
+        self.write(sql, args![old.id, path, length, root]).await?;
+        self.write(
+            "UPDATE tenant SET parent_id = $2 WHERE id = $1",
+            args![old.id, parent.map(|p| p.id)],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Removes one tenant that nothing is inside of any more.
+    pub async fn delete_tenant(&mut self, id: Uuid) -> Result<(), StoreError> {
+        self.write("DELETE FROM tenant WHERE id = $1", args![id]).await?;
+        Ok(())
+    }
+
+    /// What the subtrees of a tenant and of each tenant above it contain.
+    pub async fn uses(&mut self, id: Uuid) -> Result<Vec<TenantUse>, StoreError> {
+        let mut uses: Vec<TenantUse> = vec![];
+        let sql = "SELECT up.ancestor_id AS tenant, 'tenants' AS what, '' AS namespace, '' AS name, count(*) AS n
+                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id AND down.distance > 0
+                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id
+            UNION ALL SELECT up.ancestor_id, 'tier', '', c.tier, count(*)
+                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
+                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id, c.tier
+            UNION ALL SELECT up.ancestor_id, 'role', r.namespace, r.name, count(*)
+                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
+                JOIN account_role r ON r.account_id = c.id
+                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id, r.namespace, r.name
+            UNION ALL SELECT up.ancestor_id, 'devices', '', '', count(*)
+                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN device d ON d.holder_tenant = down.tenant_id
+                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id";
+        for row in self.rows(sql, args![id]).await? {
+            let tenant = row.uuid("tenant")?;
+            let n = row.int("n")?;
+            let at = match uses.iter().position(|u| u.tenant == tenant) {
+                Some(at) => at,
+                None => {
+                    uses.push(TenantUse {
+                        tenant,
+                        ..TenantUse::default()
+                    });
+                    uses.len() - 1
+                }
+            };
+            let entry = &mut uses[at];
+            match row.text("what")?.as_str() {
+                "tenants" => entry.tenants = n,
+                "devices" => entry.devices = n,
+                "role" => {
+                    let role = Ref {
+                        namespace: row.text("namespace")?,
+                        name: row.text("name")?,
+                    };
+                    entry.by_role.push((role, n));
+                }
+                _ => {
+                    let tier: Tier = word("tier", row.text("name")?)?;
+                    entry.accounts += n;
+                    entry.by_tier.push((tier, n));
+                }
+            }
+        }
+        Ok(uses)
+    }
+
+    /// The largest consumers inside a tenant, for the message of a refusal:
+    /// its direct children and itself, by number of accounts.
+    pub async fn largest_consumers(&mut self, id: Uuid) -> Result<String, StoreError> {
+        let sql = "SELECT t.path, count(c.id) AS n
+            FROM tenant_ancestor near JOIN tenant t ON t.id = near.tenant_id
+            JOIN tenant_ancestor down ON down.ancestor_id = t.id JOIN account c ON c.tenant_id = down.tenant_id
+            WHERE near.ancestor_id = $1 AND near.distance <= 1 GROUP BY t.path ORDER BY n DESC, t.path LIMIT 3";
+        let rows = self.rows(sql, args![id]).await?;
+        let parts: Result<Vec<_>, StoreError> = rows
+            .iter()
+            .map(|row| Ok(format!("{} ({} accounts)", row.text("path")?, row.int("n")?)))
+            .collect();
+        Ok(parts?.join(", "))
+    }
+
+    /// Identifiers of every tenant in a subtree, deepest first.
+    pub async fn subtree(&mut self, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1 ORDER BY distance DESC, tenant_id";
+        let rows = self.rows(sql, args![id]).await?;
+        rows.iter().map(|row| row.uuid("tenant_id")).collect()
+    }
+
+    /// How much lies directly inside a tenant: sub-tenants, accounts (other
+    /// than the owner), roles and grants, devices.
+    pub async fn inside(&mut self, id: Uuid, owner: Option<&str>) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = "SELECT 'tenants' AS what, count(*) AS n FROM tenant WHERE parent_id = $1
+            UNION ALL SELECT 'accounts', count(*) FROM account WHERE tenant_id = $1 AND ($2 = '' OR name <> $2)
+            UNION ALL SELECT 'roles', count(*) FROM role WHERE tenant_id = $1
+            UNION ALL SELECT 'grants', count(*) FROM device_grant WHERE tenant_id = $1
+            UNION ALL SELECT 'devices', count(*) FROM device WHERE home_tenant = $1 OR holder_tenant = $1";
+        let rows = self.rows(sql, args![id, owner.unwrap_or_default()]).await?;
+        rows.iter()
+            .map(|row| Ok((row.text("what")?, row.int("n")?)))
+            .collect()
+    }
+
+    /// Identifiers of the tenants and accounts of a subtree, in order, for the
+    /// digest that confirms a cascade (R9).
+    pub async fn impact(&mut self, id: Uuid) -> Result<Vec<String>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT down.tenant_id::text AS id FROM tenant_ancestor down WHERE down.ancestor_id = $1
+                UNION ALL SELECT c.id::text FROM tenant_ancestor down JOIN account c ON c.tenant_id = down.tenant_id WHERE down.ancestor_id = $1
+                ORDER BY id",
+            sqlite: "SELECT down.tenant_id AS id FROM tenant_ancestor down WHERE down.ancestor_id = $1
+                UNION ALL SELECT c.id FROM tenant_ancestor down JOIN account c ON c.tenant_id = down.tenant_id WHERE down.ancestor_id = $1
+                ORDER BY id",
+        };
+        let rows = self.rows(sql, args![id]).await?;
+        let mut ids: Vec<String> = rows.iter().map(|row| row.text("id")).collect::<Result<_, _>>()?;
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Removes a tenant with everything in its subtree: accounts with their
+    /// personal data, roles, grants; devices lose their holder (R9).
+    pub async fn erase_tenants(&mut self, id: Uuid) -> Result<(), StoreError> {
+        for sql in [
+            // What was given away from inside, or to somebody inside, ends.
+            "DELETE FROM device_assignment WHERE giver_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)
+                OR receiver_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+            "UPDATE device SET home_tenant = NULL WHERE home_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+            "UPDATE device SET holder_tenant = COALESCE((SELECT a.receiver_tenant FROM device_assignment a WHERE a.device_id = device.id ORDER BY a.position DESC LIMIT 1), home_tenant),
+                holder_account = (SELECT a.receiver_account FROM device_assignment a WHERE a.device_id = device.id ORDER BY a.position DESC LIMIT 1)
+                WHERE holder_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+            "DELETE FROM device_grant WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+            "UPDATE account SET managed_by = NULL WHERE managed_by IN (SELECT c.id FROM account c JOIN tenant_ancestor a ON a.tenant_id = c.tenant_id WHERE a.ancestor_id = $1)",
+            "DELETE FROM account WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+            "DELETE FROM role WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+        ] {
+            self.write(sql, args![id]).await?;
+        }
+        for tenant in self.subtree(id).await? {
+            self.delete_tenant(tenant).await?;
+        }
+        Ok(())
+    }
+}

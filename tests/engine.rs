@@ -1,0 +1,16 @@
+//! The engine on both databases: the same scenarios, the same outcomes. Each
+//! test runs once on SQLite and once on PostgreSQL.
+
+mod harness;
+
+#[path = "engine/world.rs"]
+mod world;
+
+#[path = "engine/accounts.rs"]
+mod accounts;
+#[path = "engine/devices.rs"]
+mod devices;
+#[path = "engine/order.rs"]
+mod order;
+#[path = "engine/tenants.rs"]
+mod tenants;

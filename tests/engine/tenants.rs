@@ -1,0 +1,134 @@
+//! Tenants: nesting, namespaces, limits, removal (R3, R4, R9).
+
+use crate::on_both;
+use crate::world::{ACME, all_ready, reason};
+use tenantry::domain::object::Kind::{SubAdmin, Tenant};
+use tenantry::engine::Action;
+
+on_both! {
+    async fn a_nested_tenant_waits_for_its_parent_and_wakes_when_it_appears(world) {
+        let first = world.apply("
+kind: Tenant
+metadata: {namespace: root, name: north}
+spec: {parentRef: {name: acme}}").await;
+        assert_eq!(reason(&first, Tenant, "root", "north"), "RefNotFound");
+        let then = world.apply(ACME).await;
+        all_ready(&then);
+        let north = &then[&tenantry::domain::tenant::key("root", "north")];
+        assert_eq!(north.status["path"], "/acme/north");
+        assert_eq!(north.action, Action::Created);
+    }
+}
+
+on_both! {
+    async fn a_second_pass_changes_nothing_and_writes_nothing(world) {
+        world.apply(ACME).await;
+        world.again(SubAdmin, "root", "ada").await;
+        let writes = world.engine.store().writes();
+        for _ in 0..3 {
+            let tenant = world.again(Tenant, "root", "acme").await;
+            assert_eq!(tenant.action, Action::Unchanged);
+            world.again(SubAdmin, "root", "ada").await;
+        }
+        assert_eq!(world.engine.store().writes(), writes);
+    }
+}
+
+on_both! {
+    async fn r4_a_root_tenant_outside_root_namespaces_is_refused(world) {
+        let reports = world.apply("
+kind: Tenant
+metadata: {namespace: elsewhere, name: own}
+spec: {}").await;
+        assert_eq!(reason(&reports, Tenant, "elsewhere", "own"), "RootNotAllowed");
+    }
+}
+
+on_both! {
+    async fn cycles_of_parents_are_refused_whether_or_not_they_were_ever_in_force(world) {
+        let reports = world.apply("
+kind: Tenant
+metadata: {namespace: root, name: a}
+spec: {parentRef: {name: b}}
+---
+kind: Tenant
+metadata: {namespace: root, name: b}
+spec: {parentRef: {name: a}}").await;
+        assert_eq!(reason(&reports, Tenant, "root", "b"), "ParentCycle");
+        world.apply(ACME).await;
+        world.apply("
+kind: Tenant
+metadata: {namespace: root, name: north}
+spec: {parentRef: {name: acme}}").await;
+        let reports = world.apply("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, parentRef: {name: north}}").await;
+        assert_eq!(reason(&reports, Tenant, "root", "acme"), "ParentCycle");
+        let acme = &reports[&tenantry::domain::tenant::key("root", "acme")];
+        assert_eq!(acme.applied_generation, Some(1), "the last good state stays in force");
+    }
+}
+
+on_both! {
+    async fn r3_a_full_tenant_refuses_and_heals_when_the_limit_is_raised(world) {
+        world.apply(ACME).await;
+        let limited = |n: i64| format!("
+kind: Tenant
+metadata: {{namespace: root, name: acme}}
+spec: {{displayName: ACME, limits: {{accounts: {{total: {n}}}}}}}");
+        all_ready(&world.apply(&limited(1)).await);
+        let reports = world.apply("
+kind: SubAdmin
+metadata: {namespace: root, name: bob}
+spec: {tenantRef: {name: acme}, username: bob, email: bob@example.org, tier: Basic}").await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "bob"), "QuotaExceeded");
+        let reports = world.apply(&limited(2)).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "bob"), "Reconciled");
+        let reports = world.apply(&limited(1)).await;
+        assert_eq!(reason(&reports, Tenant, "root", "acme"), "LimitBelowUse");
+    }
+}
+
+on_both! {
+    async fn r4_disabling_a_tenant_blocks_everybody_below_at_once(world) {
+        world.apply(ACME).await;
+        let reports = world.apply("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, enabled: false}").await;
+        let ada = &reports[&tenantry::domain::authority::account_key("root", "ada")];
+        assert_eq!(ada.status["phase"], "Blocked");
+    }
+}
+
+on_both! {
+    async fn r9_refuse_waits_for_the_contents_and_goes_on_when_they_are_gone(world) {
+        world.apply(ACME).await;
+        let waiting = world.delete(Tenant, "root", "acme").await;
+        assert!(!waiting.finished);
+        assert_eq!(waiting.condition("Ready").unwrap().reason.as_str(), "NotEmpty");
+        assert!(world.delete(SubAdmin, "root", "ada").await.finished);
+        assert!(world.apply(ACME).await.values().all(tenantry::engine::Report::ready), "all can be created again");
+    }
+}
+
+on_both! {
+    async fn r9_a_cascade_needs_the_digest_of_what_goes(world) {
+        world.apply(ACME).await;
+        world.apply("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, deletionPolicy: Cascade}").await;
+        let waiting = world.delete(Tenant, "root", "acme").await;
+        assert_eq!(waiting.condition("Ready").unwrap().reason.as_str(), "ConfirmationRequired");
+        let digest = waiting.impact_digest().unwrap().to_owned();
+        world.annotate(Tenant, "root", "acme", "confirm-delete", "wrong");
+        assert!(!world.again(Tenant, "root", "acme").await.finished);
+        world.annotate(Tenant, "root", "acme", "confirm-delete", &digest);
+        let done = world.again(Tenant, "root", "acme").await;
+        assert!(done.finished);
+        let mut tx = world.engine.store().begin(tenantry::store::Access::Read).await.unwrap();
+        assert_eq!(tx.account_named("ada").await.unwrap(), None, "personal data is gone");
+    }
+}

@@ -1,0 +1,262 @@
+//! A small world for the engine: a database, objects as YAML, and passes until
+//! nothing is woken any more.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tenantry::domain::activation::LinkKey;
+use tenantry::domain::object::{Kind, ObjectKey};
+use tenantry::engine::{Engine, Manifest, Report, RootNamespaces, SecretFact, Spec, Surroundings, Unavailable};
+use tenantry::store::Store;
+
+/// What lies outside of the database.
+#[derive(Default)]
+pub struct Outside {
+    pub secrets: BTreeMap<(String, String), (String, BTreeMap<String, String>)>,
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[async_trait]
+impl Surroundings for Outside {
+    async fn secret(&self, namespace: &str, name: &str) -> Result<SecretFact, Unavailable> {
+        Ok(match self.secrets.get(&(namespace.to_owned(), name.to_owned())) {
+            None => SecretFact::Absent,
+            Some((label, data)) => SecretFact::Found {
+                labels: [("tenantry.dev/use".to_owned(), label.clone())].into(),
+                data: data.iter().map(|(k, v)| (k.clone(), SecretString::from(v.clone()))).collect(),
+            },
+        })
+    }
+    async fn namespace_labels(&self, namespace: &str) -> Result<Option<BTreeMap<String, String>>, Unavailable> {
+        Ok(self.namespaces.get(namespace).cloned())
+    }
+}
+
+pub struct World {
+    pub engine: Engine,
+    pub outside: Outside,
+    objects: BTreeMap<ObjectKey, Manifest>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// Runs a scenario on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! on_both {
+    ($(#[$doc:meta])* async fn $name:ident($world:ident) $body:block) => {
+        mod $name {
+            use super::*;
+            async fn scenario(mut $world: $crate::world::World) $body
+            #[tokio::test]
+            async fn sqlite() { scenario($crate::world::World::sqlite().await).await }
+            #[tokio::test]
+            async fn postgres() { scenario($crate::world::World::postgres(stringify!($name)).await).await }
+        }
+    };
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        Self::open(&url, Some(folder)).await
+    }
+
+    pub async fn postgres(name: &str) -> Self {
+        let url = crate::harness::Postgres::shared().await.database(name).await;
+        Self::open(&url, None).await
+    }
+
+    async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
+        let store = Store::connect(url).await.unwrap();
+        store.migrate().await.unwrap();
+        let key = LinkKey::new(vec![7; 32]).unwrap();
+        Self {
+            engine: Engine::new(store, "test", RootNamespaces::Listed(vec!["root".to_owned()]), key, [1; 32]),
+            outside: Outside::default(),
+            objects: BTreeMap::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Another engine on the same database, as another process would have.
+    pub fn twin(&self, seed: u8) -> Engine {
+        let key = LinkKey::new(vec![7; 32]).unwrap();
+        Engine::new(
+            self.engine.store().clone(),
+            "test",
+            RootNamespaces::Listed(vec!["root".to_owned()]),
+            key,
+            [seed; 32],
+        )
+    }
+
+    /// Reads one object; a changed spec raises its generation.
+    pub fn manifest(&mut self, yaml: &str) -> Manifest {
+        let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
+        let text = |path: &str| value.pointer(path).and_then(|v| v.as_str()).map(str::to_owned);
+        let kind: Kind = text("/kind").unwrap().parse().unwrap();
+        let key = ObjectKey::new(kind, text("/metadata/namespace").unwrap(), text("/metadata/name").unwrap());
+        let spec = value.get("spec").cloned().unwrap();
+        let spec = match kind {
+            Kind::Tenant => Spec::Tenant(serde_json::from_value(spec).unwrap()),
+            Kind::Role => Spec::Role(serde_json::from_value(spec).unwrap()),
+            Kind::SubAdmin => Spec::SubAdmin(serde_json::from_value(spec).unwrap()),
+            Kind::DeviceGrant => Spec::DeviceGrant(serde_json::from_value(spec).unwrap()),
+        };
+        let annotations = value
+            .pointer("/metadata/annotations")
+            .map(|a| serde_json::from_value(a.clone()).unwrap())
+            .unwrap_or_default();
+        let created = text("/metadata/creationTimestamp").map(|t| t.parse().unwrap());
+        let generation = match self.objects.get(&key) {
+            None => 1,
+            Some(known) if known.spec.as_ref() == Some(&spec) => known.generation,
+            Some(known) => known.generation + 1,
+        };
+        Manifest {
+            key,
+            uid: None,
+            generation,
+            created,
+            deleting: false,
+            annotations,
+            spec: Some(spec),
+            spec_digest: None,
+            faults: vec![],
+        }
+    }
+
+    pub async fn pass(&self, manifest: &Manifest) -> Report {
+        let report = self.engine.reconcile(manifest, &self.outside).await.unwrap();
+        for condition in &report.conditions {
+            assert!(!condition.message.is_empty(), "{}: a condition without words", report.key);
+        }
+        report
+    }
+
+    /// Applies objects one after the other, then judges whatever was woken,
+    /// until nothing is.
+    pub async fn apply(&mut self, documents: &str) -> BTreeMap<ObjectKey, Report> {
+        let mut reports = BTreeMap::new();
+        for document in documents.split("\n---\n").filter(|d| !d.trim().is_empty()) {
+            let manifest = self.manifest(document);
+            let report = self.pass(&manifest).await;
+            self.objects.insert(manifest.key.clone(), manifest);
+            reports.insert(report.key.clone(), report);
+        }
+        reports.extend(self.settle().await);
+        reports
+    }
+
+    /// Judges whatever was woken, until nothing is.
+    pub async fn settle(&mut self) -> BTreeMap<ObjectKey, Report> {
+        let mut reports = BTreeMap::new();
+        for round in 0.. {
+            assert!(round < 100, "objects keep waking each other");
+            let woken = self.engine.take_woken(Duration::from_secs(3600), 1000).await.unwrap();
+            if woken.is_empty() {
+                break;
+            }
+            for key in woken {
+                if let Some(manifest) = self.objects.get(&key).cloned() {
+                    let report = self.pass(&manifest).await;
+                    if report.finished {
+                        self.objects.remove(&key);
+                    }
+                    reports.insert(key, report);
+                }
+            }
+        }
+        reports
+    }
+
+    /// Deletes an object as kubectl would, then judges whatever was woken.
+    pub async fn delete(&mut self, kind: Kind, namespace: &str, name: &str) -> Report {
+        let key = ObjectKey::new(kind, namespace, name);
+        let manifest = self.objects.get_mut(&key).expect("no such object");
+        manifest.deleting = true;
+        manifest.generation += 1;
+        let manifest = manifest.clone();
+        let mut report = self.pass(&manifest).await;
+        if report.finished {
+            self.objects.remove(&key);
+        }
+        if let Some(later) = self.settle().await.remove(&key) {
+            report = later;
+        }
+        report
+    }
+
+    pub fn annotate(&mut self, kind: Kind, namespace: &str, name: &str, annotation: &str, value: &str) {
+        let key = ObjectKey::new(kind, namespace, name);
+        let manifest = self.objects.get_mut(&key).expect("no such object");
+        manifest.annotations.insert(format!("tenantry.dev/{annotation}"), value.to_owned());
+    }
+
+    /// Judges one object again as it is.
+    pub async fn again(&mut self, kind: Kind, namespace: &str, name: &str) -> Report {
+        let key = ObjectKey::new(kind, namespace, name);
+        let manifest = self.objects.get(&key).expect("no such object").clone();
+        let report = self.pass(&manifest).await;
+        self.settle().await.remove(&key).unwrap_or(report)
+    }
+
+    pub async fn import(&self, devices: &[(&str, Option<&str>)]) {
+        let mut tx = self.engine.store().begin(tenantry::store::Access::Write).await.unwrap();
+        let mut batch = vec![];
+        for (id, path) in devices {
+            let tenant = match path {
+                Some(path) => Some(tx.tenant_at(path).await.unwrap().expect("no such tenant").id),
+                None => None,
+            };
+            batch.push(tenantry::store::devices::Import {
+                id: (*id).to_owned(),
+                unit_id: Some(format!("u-{id}")),
+                name: format!("Device {id}"),
+                labels: [("site".to_owned(), "north".to_owned())].into(),
+                tenant,
+            });
+        }
+        tx.import_devices(&batch).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Who holds each device: tenant's path and account's username.
+    pub async fn holders(&self) -> BTreeMap<String, String> {
+        let mut tx = self.engine.store().begin(tenantry::store::Access::Read).await.unwrap();
+        let listed = tx.list_devices(None, "", 10_000).await.unwrap();
+        listed
+            .into_iter()
+            .map(|d| {
+                let holder = format!("{}{}", d.tenant.unwrap_or_default(), d.account.map(|a| format!(":{a}")).unwrap_or_default());
+                (d.device_id, holder)
+            })
+            .collect()
+    }
+}
+
+/// The reason of `Ready` of one object.
+pub fn reason(reports: &BTreeMap<ObjectKey, Report>, kind: Kind, namespace: &str, name: &str) -> String {
+    let report = &reports[&ObjectKey::new(kind, namespace, name)];
+    report.condition("Ready").unwrap().reason.to_string()
+}
+
+/// Refuses to go on unless everything is ready.
+pub fn all_ready(reports: &BTreeMap<ObjectKey, Report>) {
+    for (key, report) in reports {
+        assert!(report.ready(), "{key}: {:?}", report.conditions);
+    }
+}
+
+/// A root tenant `acme` with its Root `ada` in namespace `root`.
+pub const ACME: &str = "
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME}
+---
+kind: SubAdmin
+metadata: {namespace: root, name: ada}
+spec: {tenantRef: {name: acme}, username: ada, email: ada@example.org, tier: Root}
+";

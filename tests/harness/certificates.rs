@@ -1,0 +1,60 @@
+//! A certificate authority of one day with one server certificate, for
+//! `127.0.0.1` and `localhost`, made by `openssl`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::guarded::run;
+use super::run::Folder;
+
+pub(crate) struct Certificates {
+    pub(crate) authority: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+const REQUEST: &str = "\
+[req]
+distinguished_name = name
+[name]
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[server]
+basicConstraints = CA:FALSE
+keyUsage = critical, digitalSignature, keyEncipherment
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:localhost, IP:127.0.0.1
+";
+
+/// Makes both below `folder`.
+pub(crate) fn make(folder: &Folder) -> Result<Certificates, String> {
+    folder.write("openssl.conf", REQUEST, false)?;
+    openssl(
+        folder,
+        "req -x509 -new -config openssl.conf -extensions authority -days 2 -subj /CN=tests \
+         -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt",
+    )?;
+    openssl(
+        folder,
+        "req -new -config openssl.conf -subj /CN=localhost \
+         -newkey rsa:2048 -nodes -keyout server.key -out server.csr",
+    )?;
+    openssl(
+        folder,
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -set_serial 2 -days 2 \
+         -extfile openssl.conf -extensions server -out server.crt",
+    )?;
+    Ok(Certificates {
+        authority: folder.file("ca.crt"),
+        certificate: folder.file("server.crt"),
+        key: folder.file("server.key"),
+    })
+}
+
+fn openssl(folder: &Folder, arguments: &str) -> Result<(), String> {
+    let mut command = Command::new("openssl");
+    command.current_dir(&folder.path).args(arguments.split_whitespace());
+    run(&mut command).map(drop)
+}
