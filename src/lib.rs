@@ -10,4 +10,5 @@
 pub mod api;
 pub mod domain;
 pub mod engine;
+pub mod mail;
 pub mod store;

@@ -10,6 +10,7 @@ pub mod role;
 pub mod shared;
 pub mod subadmin;
 pub mod tenant;
+pub mod validate;
 
 pub use crds::{crd, crds, crds_yaml};
 pub use devicegrant::{DeviceGrant, DeviceGrantSpec, DeviceGrantStatus};
@@ -22,6 +23,7 @@ pub use shared::{
     Capability, Condition, ConditionStatus, LabelSelector, LocalRef, ObjectRef, PermissionRule, Permissions,
     QuotaLine, SecretRef, Tier,
 };
+pub use validate::{Fault, Validate, faults_in, faults_in_change, faults_in_status, with_defaults};
 
 /// The API group of the four kinds.
 pub const GROUP: &str = "tenantry.dev";

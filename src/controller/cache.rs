@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use kube::api::DynamicObject;
 use tokio::sync::watch;
@@ -34,6 +34,8 @@ impl fmt::Display for Scope {
 /// The objects, and which lists are complete.
 pub(super) struct Cache {
     objects: RwLock<HashMap<ObjectKey, Arc<DynamicObject>>>,
+    /// Objects whose deletion a watch has seen and whose rows may remain.
+    deleted: Mutex<HashSet<ObjectKey>>,
     scopes: Vec<Scope>,
     listed: watch::Sender<HashSet<Scope>>,
     metrics: Metrics,
@@ -49,7 +51,13 @@ impl Cache {
             .into_iter()
             .flat_map(|kind| namespaces.iter().map(move |n| Scope { kind, namespace: n.clone() }))
             .collect();
-        Self { objects: RwLock::default(), scopes, listed: watch::Sender::default(), metrics }
+        Self {
+            objects: RwLock::default(),
+            deleted: Mutex::default(),
+            scopes,
+            listed: watch::Sender::default(),
+            metrics,
+        }
     }
 
     /// What is to be watched.
@@ -110,6 +118,26 @@ impl Cache {
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         let known = objects.remove(key);
         self.count(known.as_deref(), None, key.kind);
+    }
+
+    /// A watch has seen an object's deletion.
+    pub(super) fn deleted(&self, key: &ObjectKey) {
+        self.remove(key);
+        self.deletions().insert(key.clone());
+    }
+
+    /// Whether a watch has seen its deletion: that it is gone is then certain.
+    pub(super) fn was_deleted(&self, key: &ObjectKey) -> bool {
+        self.deletions().contains(key)
+    }
+
+    /// Nothing is left of a deleted object.
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        self.deletions().remove(key);
+    }
+
+    fn deletions(&self) -> MutexGuard<'_, HashSet<ObjectKey>> {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first list of a scope is complete.

@@ -442,6 +442,12 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// The reason that `Ready` had after the last pass.
+    pub(crate) fn last_reason(&self) -> Option<Reason> {
+        let report = self.before.as_ref().and_then(|b| kept(b).report)?;
+        report.condition("Ready").map(|c| c.reason)
+    }
+
     /// `paused`: nothing changes, rights already given stay, a deletion waits.
     pub(crate) fn paused(&self) -> Option<Outcome> {
         if !self.manifest.flag(annotation::PAUSED) {

@@ -72,8 +72,13 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wanted> {
         Ok(chain) => chain.cloned(),
         Err(refusal) => {
             if let Parent::Missing(above) = &parent
-                && pass.tx.waits_for_itself(pass.source(), key).await?
+                && pass.tx.waits_for(pass.source(), above, key).await?
             {
+                // Everybody in the circle shall say the same, whoever came
+                // last; once said, it need not be repeated.
+                if pass.last_reason() != Some(Reason::ParentCycle) {
+                    pass.publish(Topic::object(key));
+                }
                 return Err(parent_cycle(key, above).into());
             }
             withdraw_admission(pass, own, &refusal).await?;
@@ -179,8 +184,10 @@ async fn limits(
     let key = pass.key();
     let mut own_use = TenantUse::default();
     if let Some(existing) = existing {
-        let uses = pass.tx.uses(existing.id).await?;
-        own_use = uses.into_iter().find(|u| u.tenant == existing.id).unwrap_or_default();
+        let moves = existing.parent != above.map(|a| a.id);
+        if moves || existing.settings.limits != settings.limits {
+            own_use = pass.tx.use_of(existing.id).await?;
+        }
         quota::not_below_use(key, existing.id, &existing.settings.limits, &settings.limits, &own_use)?;
     }
     let (Some(chain), Some(above)) = (chain, above) else {
@@ -204,6 +211,9 @@ async fn limits(
         by_tier: own_use.by_tier.clone(),
         by_role: own_use.by_role.clone(),
     };
+    if gaining.0.iter().all(|l| l.tenant.settings.limits == Limits::default()) {
+        return Ok(());
+    }
     let uses = pass.tx.uses(above.id).await?;
     let consumers = pass.tx.largest_consumers(above.id).await?;
     quota::room(key, &gaining, &uses, &addition, &consumers)?;
@@ -355,8 +365,7 @@ async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>) -> Step<Ou
     let status = match chain.own() {
         None => json!({}),
         Some(own) => {
-            let uses = pass.tx.uses(own.id).await?;
-            let used = uses.iter().find(|u| u.tenant == own.id).cloned().unwrap_or_default();
+            let used = pass.tx.use_of(own.id).await?;
             mail_condition(pass, own, &mut conditions)?;
             if let Some(owner) = &own.settings.owner {
                 owner_condition(pass, owner, &mut conditions).await?;
@@ -488,8 +497,7 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     };
     pass.subscribe(Topic::contents(own.id));
     let ids = pass.tx.impact(own.id).await?;
-    let uses = pass.tx.uses(own.id).await?;
-    let used = uses.into_iter().find(|u| u.tenant == own.id).unwrap_or_default();
+    let used = pass.tx.use_of(own.id).await?;
     let digest = key::digest(&ids.join("\n"));
     let impact = json!({"digest": digest, "tenants": used.tenants + 1, "accounts": used.accounts, "devices": used.devices});
     let waiting = |reason, message: String| {

@@ -90,10 +90,12 @@ impl Passes {
 
     /// Takes over what was loaded; says why nothing is removed although that
     /// was asked for.
-    pub async fn take(&mut self, loaded: &Loaded) -> Result<Option<&'static str>, StoreError> {
+    pub async fn take(&mut self, loaded: &Loaded) -> Result<Option<&'static str>, EngineError> {
         let mut manifests = Vec::with_capacity(loaded.objects.len());
         for object in &loaded.objects {
-            let (generation, digest) = self.engine.file_generation(&object.key, &object.written).await?;
+            let generation = self.engine.file_generation(&object.key, &object.written).await;
+            let (generation, digest) =
+                generation.map_err(|source| EngineError::Store { key: object.key.clone(), source })?;
             manifests.push((object.manifest(generation, digest), Some(object.origin())));
         }
         let mut kept_back = None;
@@ -103,7 +105,7 @@ impl Passes {
             } else if loaded.objects.is_empty() {
                 kept_back = Some("nothing is removed, because no object was found");
             } else {
-                let gone = self.gone(loaded).await?;
+                let gone = self.gone(loaded).await.map_err(|source| self.database(source))?;
                 let (tenants, others): (Vec<_>, Vec<_>) =
                     gone.into_iter().partition(|manifest| manifest.key.kind == Kind::Tenant);
                 // What frees room comes before what takes it (R12); Tenants go

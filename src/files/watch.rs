@@ -4,15 +4,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::load::{Loaded, load};
 use super::object::Object;
-use super::pass::{Done, Passes, Prune};
+use super::pass::{Done, Passes, Prune, chain};
 use super::surroundings::{Facts, FileSurroundings};
 use super::{Fault, order, walk};
 use crate::engine::{Engine, EngineError};
@@ -25,6 +26,8 @@ const POLL: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(500);
 /// Wake-ups that would come within this time are handled in a pass at once.
 const AHEAD: Duration = Duration::from_secs(10);
+/// How long a failure is left alone.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// What to follow, and how.
 #[derive(Clone, Debug)]
@@ -80,15 +83,16 @@ pub async fn watch(
         let (path, why) = (options.path.display(), walk::plain(&error));
         return Err(WatchError::Unreadable(format!("{path} cannot be read: {why}: check --from")));
     }
-    let (_watcher, mut changes) = changes(&options.path);
-    let mut following = Following { passes: options.passes(engine), path: options.path, ..Following::empty() };
-    following.pass(listener, true).await?;
+    let (_watcher, mut changes) = changes(&options);
+    let mut following = Following::new(engine, options);
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        passed = following.pass(listener, true) => passed?,
+    }
     let mut poll = tokio::time::interval(POLL);
     let mut tick = tokio::time::interval(TICK);
-    poll.reset();
-    for timer in [&mut poll, &mut tick] {
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    }
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let look = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -100,60 +104,151 @@ pub async fn watch(
             _ = poll.tick() => true,
             _ = tick.tick() => false,
         };
-        // What has begun is finished: a pass is made of whole transactions,
-        // and shutting down hard takes the whole task away.
-        let result = if look && following.changed() {
-            following.pass(listener, false).await
-        } else if following.unfinished {
-            following.pass(listener, false).await
-        } else {
-            following.look(listener).await
-        };
-        if let Err(error) = result {
-            following.tell_failure(&error, listener);
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(Duration::from_secs(5)) => {}
-            }
-        } else {
-            following.failure = None;
+        // A transaction that is cut short leaves no trace, and the next start
+        // looks at every object: stopping in the middle loses nothing.
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = following.step(look, listener) => {}
         }
     }
 }
 
-/// Tells of changes below `path`; the watcher lives as long as it is kept.
-fn changes(path: &Path) -> (Option<notify::RecommendedWatcher>, mpsc::Receiver<()>) {
+/// Tells of changes; the watcher lives as long as it is kept.
+fn changes(options: &Options) -> (Option<notify::RecommendedWatcher>, mpsc::Receiver<()>) {
     let (sender, receiver) = mpsc::channel(1);
-    let kept = sender.clone();
     let told = move |_event| {
         // Full means that a change is waiting to be seen already.
         let _ = sender.try_send(());
     };
+    let path = &options.path;
     let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
         // A file is often replaced rather than written: watch its folder.
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let folder = if path.is_dir() { path } else { parent.unwrap_or(Path::new(".")) };
-        let mode = if path.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-        watcher.watch(folder, mode).map(|()| watcher)
+        if path.is_dir() {
+            watcher.watch(path, RecursiveMode::Recursive)?;
+        } else {
+            watcher.watch(parent.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
+        }
+        if let Some(secrets) = &options.secrets_dir {
+            watcher.watch(secrets, RecursiveMode::Recursive)?;
+        }
+        Ok(watcher)
     });
     match watcher {
         Ok(watcher) => (Some(watcher), receiver),
         Err(error) => {
-            tracing::warn!(%error, "changes are not reported by the system; looking every 30 seconds instead");
-            // The channel must stay open, or its end would look like a change.
-            std::mem::forget(kept);
+            tracing::warn!(%error, "the system does not report changes; looking every 30 seconds instead");
             (None, receiver)
         }
     }
 }
 
+/// Path, size and time of change of every file that matters.
+type Seen = Vec<(PathBuf, u64, Option<SystemTime>)>;
+
 struct Following {
     passes: Passes,
-    path: PathBuf,
+    options: Options,
     last: Loaded,
-    seen: Vec<(PathBuf, String)>,
+    seen: Seen,
     told: BTreeSet<Fault>,
     failure: Option<String>,
-    /// A pass failed half-way and must be made again.
+    /// A pass failed half-way and has to be made again.
     unfinished: bool,
+}
+
+impl Following {
+    fn new(engine: Engine, options: Options) -> Self {
+        Self {
+            passes: options.passes(engine),
+            options,
+            last: Loaded::default(),
+            seen: vec![],
+            told: BTreeSet::new(),
+            failure: None,
+            unfinished: false,
+        }
+    }
+
+    /// One step between two waits. Its failure is told once and tried again.
+    async fn step(&mut self, look: bool, listener: &mut dyn Listener) {
+        let pass = self.unfinished || (look && self.seen() != self.seen);
+        let result = if pass { self.pass(listener, false).await } else { self.look(listener).await };
+        match result {
+            Ok(()) => self.failure = None,
+            Err(error) => {
+                let problem = chain(&error);
+                if self.failure.as_ref() != Some(&problem) {
+                    listener.failed(&problem);
+                }
+                self.failure = Some(problem);
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        let mut files = walk::find(&self.options.path).files;
+        if let Some(secrets) = &self.options.secrets_dir {
+            files.extend(below(secrets, 3));
+        }
+        files
+            .into_iter()
+            .map(|path| {
+                let meta = std::fs::metadata(&path).ok();
+                let size = meta.as_ref().map_or(0, std::fs::Metadata::len);
+                (path, size, meta.and_then(|meta| meta.modified().ok()))
+            })
+            .collect()
+    }
+
+    async fn pass(&mut self, listener: &mut dyn Listener, first: bool) -> Result<(), EngineError> {
+        self.unfinished = true;
+        self.seen = self.seen();
+        let path = self.options.path.clone();
+        let mut loaded = tokio::task::spawn_blocking(move || load(&path)).await.unwrap_or_default();
+        loaded.objects = self.with_last_good(loaded.objects, &loaded.faults);
+        let kept_back = self.passes.take(&loaded).await?;
+        self.passes.all(AHEAD, &mut |_| {}).await?;
+        let now: BTreeSet<Fault> = loaded.faults.iter().cloned().collect();
+        let new: Vec<Fault> = now.difference(&self.told).cloned().collect();
+        let done: Vec<Done> = self.passes.done().cloned().collect();
+        listener.passed(&loaded, &new, &done, kept_back, first);
+        self.told = now;
+        self.last = loaded;
+        self.unfinished = false;
+        Ok(())
+    }
+
+    /// A file that was broken since keeps the objects that it had.
+    fn with_last_good(&self, mut objects: Vec<Object>, faults: &[Fault]) -> Vec<Object> {
+        let broken: BTreeSet<_> = faults.iter().filter(|fault| fault.unread).map(|fault| &fault.at.file).collect();
+        if broken.is_empty() {
+            return objects;
+        }
+        let here: BTreeSet<_> = objects.iter().map(|object| object.key.clone()).collect();
+        let missed = self.last.objects.iter().filter(|object| {
+            broken.contains(&object.excerpt.file) && !here.contains(&object.key)
+        });
+        objects.extend(missed.cloned());
+        order::sorted(objects)
+    }
+
+    async fn look(&mut self, listener: &mut dyn Listener) -> Result<(), EngineError> {
+        let mut done = vec![];
+        self.passes.settle(Duration::ZERO, &mut |one| done.push(one.clone())).await?;
+        if !done.is_empty() {
+            listener.looked(&done);
+        }
+        Ok(())
+    }
+}
+
+/// Files of a folder of Secrets, which may be called anything.
+fn below(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).take(walk::MAX_FILES).collect();
+    paths.sort();
+    let inner = |path: PathBuf| if path.is_dir() && depth > 0 { below(&path, depth - 1) } else { vec![path] };
+    paths.into_iter().flat_map(inner).collect()
 }

@@ -267,10 +267,9 @@ impl Tx {
         Ok(self.row(sql, args![source, by]).await?.is_some())
     }
 
-    /// The objects that `key` waits for, directly and through others, up to a
-    /// bound: whether it waits for itself (R4: cycles of parents that were
-    /// never in force).
-    pub async fn waits_for_itself(&mut self, source: &str, key: &ObjectKey) -> Result<bool, StoreError> {
+    /// Whether the tenant object `other` waits for `key`, directly or through
+    /// others that were never in force either (R4: cycles of parents).
+    pub async fn waits_for(&mut self, source: &str, other: &ObjectKey, key: &ObjectKey) -> Result<bool, StoreError> {
         let sql = "WITH RECURSIVE waits (id, depth) AS (
                 SELECT o.id, 0 FROM object o JOIN subscription s ON s.object_id = o.id
                     WHERE s.topic = $1 AND o.source = $2 AND o.kind = 'Tenant' AND o.applied_generation IS NULL
@@ -283,7 +282,7 @@ impl Tx {
             SELECT 1 AS one FROM waits w JOIN object o ON o.id = w.id WHERE o.namespace = $3 AND o.name = $4 LIMIT 1";
         let topic = Topic::object(key);
         Ok(self
-            .row(sql, args![topic.as_str(), source, &key.namespace, &key.name])
+            .row(sql, args![topic.as_str(), source, &other.namespace, &other.name])
             .await?
             .is_some())
     }

@@ -223,21 +223,31 @@ impl Tx {
 
     /// What the subtrees of a tenant and of each tenant above it contain.
     pub async fn uses(&mut self, id: Uuid) -> Result<Vec<TenantUse>, StoreError> {
+        self.count_uses(id, i64::MAX).await
+    }
+
+    /// What the subtree of one tenant contains.
+    pub async fn use_of(&mut self, id: Uuid) -> Result<TenantUse, StoreError> {
+        Ok(self.count_uses(id, 0).await?.pop().unwrap_or_default())
+    }
+
+    /// Counts the subtrees of a tenant and of those up to `above` levels above it.
+    async fn count_uses(&mut self, id: Uuid, above: i64) -> Result<Vec<TenantUse>, StoreError> {
         let mut uses: Vec<TenantUse> = vec![];
         let sql = "SELECT up.ancestor_id AS tenant, 'tenants' AS what, '' AS namespace, '' AS name, count(*) AS n
                 FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id AND down.distance > 0
-                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id
+                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id
             UNION ALL SELECT up.ancestor_id, 'tier', '', c.tier, count(*)
                 FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
-                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id, c.tier
+                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id, c.tier
             UNION ALL SELECT up.ancestor_id, 'role', r.namespace, r.name, count(*)
                 FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
                 JOIN account_role r ON r.account_id = c.id
-                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id, r.namespace, r.name
+                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id, r.namespace, r.name
             UNION ALL SELECT up.ancestor_id, 'devices', '', '', count(*)
                 FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN device d ON d.holder_tenant = down.tenant_id
-                WHERE up.tenant_id = $1 GROUP BY up.ancestor_id";
-        for row in self.rows(sql, args![id]).await? {
+                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id";
+        for row in self.rows(sql, args![id, above]).await? {
             let tenant = row.uuid("tenant")?;
             let n = row.int("n")?;
             let at = match uses.iter().position(|u| u.tenant == tenant) {

@@ -115,7 +115,7 @@ on_both! {
         world.apply(ACME).await;
         world.outside.secrets.insert(
             ("root".to_owned(), "pw".to_owned()),
-            ("password".to_owned(), [("password".to_owned(), "correct horse battery staple".to_owned())].into()),
+            ("password".to_owned(), [("password".to_owned(), "seven herons crossed the dike".to_owned())].into()),
         );
         let cases = [
             ("n", "", "AwaitingActivation"),

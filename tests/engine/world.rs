@@ -13,9 +13,9 @@ use tenantry::store::Store;
 
 /// What lies outside of the database.
 #[derive(Default)]
-pub struct Outside {
-    pub secrets: BTreeMap<(String, String), (String, BTreeMap<String, String>)>,
-    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+pub(crate) struct Outside {
+    pub(crate) secrets: BTreeMap<(String, String), (String, BTreeMap<String, String>)>,
+    pub(crate) namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[async_trait]
@@ -34,9 +34,9 @@ impl Surroundings for Outside {
     }
 }
 
-pub struct World {
-    pub engine: Engine,
-    pub outside: Outside,
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) outside: Outside,
     objects: BTreeMap<ObjectKey, Manifest>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -57,13 +57,13 @@ macro_rules! on_both {
 }
 
 impl World {
-    pub async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("t.db").display());
         Self::open(&url, Some(folder)).await
     }
 
-    pub async fn postgres(name: &str) -> Self {
+    pub(crate) async fn postgres(name: &str) -> Self {
         let url = crate::harness::Postgres::shared().await.database(name).await;
         Self::open(&url, None).await
     }
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// Another engine on the same database, as another process would have.
-    pub fn twin(&self, seed: u8) -> Engine {
+    pub(crate) fn twin(&self, seed: u8) -> Engine {
         let key = LinkKey::new(vec![7; 32]).unwrap();
         Engine::new(
             self.engine.store().clone(),
@@ -93,7 +93,7 @@ impl World {
     }
 
     /// Reads one object; a changed spec raises its generation.
-    pub fn manifest(&mut self, yaml: &str) -> Manifest {
+    pub(crate) fn manifest(&mut self, yaml: &str) -> Manifest {
         let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
         let text = |path: &str| value.pointer(path).and_then(|v| v.as_str()).map(str::to_owned);
         let kind: Kind = text("/kind").unwrap().parse().unwrap();
@@ -128,7 +128,7 @@ impl World {
         }
     }
 
-    pub async fn pass(&self, manifest: &Manifest) -> Report {
+    pub(crate) async fn pass(&self, manifest: &Manifest) -> Report {
         let report = self.engine.reconcile(manifest, &self.outside).await.unwrap();
         for condition in &report.conditions {
             assert!(!condition.message.is_empty(), "{}: a condition without words", report.key);
@@ -138,7 +138,7 @@ impl World {
 
     /// Applies objects one after the other, then judges whatever was woken,
     /// until nothing is.
-    pub async fn apply(&mut self, documents: &str) -> BTreeMap<ObjectKey, Report> {
+    pub(crate) async fn apply(&mut self, documents: &str) -> BTreeMap<ObjectKey, Report> {
         let mut reports = BTreeMap::new();
         for document in documents.split("\n---\n").filter(|d| !d.trim().is_empty()) {
             let manifest = self.manifest(document);
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Judges whatever was woken, until nothing is.
-    pub async fn settle(&mut self) -> BTreeMap<ObjectKey, Report> {
+    pub(crate) async fn settle(&mut self) -> BTreeMap<ObjectKey, Report> {
         let mut reports = BTreeMap::new();
         for round in 0.. {
             assert!(round < 100, "objects keep waking each other");
@@ -173,7 +173,7 @@ impl World {
     }
 
     /// Deletes an object as kubectl would, then judges whatever was woken.
-    pub async fn delete(&mut self, kind: Kind, namespace: &str, name: &str) -> Report {
+    pub(crate) async fn delete(&mut self, kind: Kind, namespace: &str, name: &str) -> Report {
         let key = ObjectKey::new(kind, namespace, name);
         let manifest = self.objects.get_mut(&key).expect("no such object");
         manifest.deleting = true;
@@ -189,21 +189,21 @@ impl World {
         report
     }
 
-    pub fn annotate(&mut self, kind: Kind, namespace: &str, name: &str, annotation: &str, value: &str) {
+    pub(crate) fn annotate(&mut self, kind: Kind, namespace: &str, name: &str, annotation: &str, value: &str) {
         let key = ObjectKey::new(kind, namespace, name);
         let manifest = self.objects.get_mut(&key).expect("no such object");
         manifest.annotations.insert(format!("tenantry.dev/{annotation}"), value.to_owned());
     }
 
     /// Judges one object again as it is.
-    pub async fn again(&mut self, kind: Kind, namespace: &str, name: &str) -> Report {
+    pub(crate) async fn again(&mut self, kind: Kind, namespace: &str, name: &str) -> Report {
         let key = ObjectKey::new(kind, namespace, name);
         let manifest = self.objects.get(&key).expect("no such object").clone();
         let report = self.pass(&manifest).await;
         self.settle().await.remove(&key).unwrap_or(report)
     }
 
-    pub async fn import(&self, devices: &[(&str, Option<&str>)]) {
+    pub(crate) async fn import(&self, devices: &[(&str, Option<&str>)]) {
         let mut tx = self.engine.store().begin(tenantry::store::Access::Write).await.unwrap();
         let mut batch = vec![];
         for (id, path) in devices {
@@ -224,7 +224,7 @@ impl World {
     }
 
     /// Who holds each device: tenant's path and account's username.
-    pub async fn holders(&self) -> BTreeMap<String, String> {
+    pub(crate) async fn holders(&self) -> BTreeMap<String, String> {
         let mut tx = self.engine.store().begin(tenantry::store::Access::Read).await.unwrap();
         let listed = tx.list_devices(None, "", 10_000).await.unwrap();
         listed
@@ -238,20 +238,20 @@ impl World {
 }
 
 /// The reason of `Ready` of one object.
-pub fn reason(reports: &BTreeMap<ObjectKey, Report>, kind: Kind, namespace: &str, name: &str) -> String {
+pub(crate) fn reason(reports: &BTreeMap<ObjectKey, Report>, kind: Kind, namespace: &str, name: &str) -> String {
     let report = &reports[&ObjectKey::new(kind, namespace, name)];
     report.condition("Ready").unwrap().reason.to_string()
 }
 
 /// Refuses to go on unless everything is ready.
-pub fn all_ready(reports: &BTreeMap<ObjectKey, Report>) {
+pub(crate) fn all_ready(reports: &BTreeMap<ObjectKey, Report>) {
     for (key, report) in reports {
         assert!(report.ready(), "{key}: {:?}", report.conditions);
     }
 }
 
 /// A root tenant `acme` with its Root `ada` in namespace `root`.
-pub const ACME: &str = "
+pub(crate) const ACME: &str = "
 kind: Tenant
 metadata: {namespace: root, name: acme}
 spec: {displayName: ACME}

@@ -282,7 +282,9 @@ async fn room(
     let had: BTreeSet<Ref> = existing.map(|e| e.roles.iter().map(as_ref).collect()).unwrap_or_default();
     let gained: Vec<(Ref, i64)> = roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
     let new_tier = existing.is_none_or(|e| e.account.settings.tier != settings.tier);
-    if existing.is_none() || new_tier || !gained.is_empty() {
+    // Counting a large tree costs time; most trees have no limit to count for.
+    let bounded = chain.0.iter().any(|l| l.tenant.settings.limits.bounds_accounts());
+    if bounded && (existing.is_none() || new_tier || !gained.is_empty()) {
         let addition = Addition {
             accounts: i64::from(existing.is_none()),
             by_tier: if new_tier { vec![(settings.tier, 1)] } else { vec![] },

@@ -1,0 +1,115 @@
+//! Labels of namespaces, for Tenants whose parent admits namespaces by
+//! selector. Only metadata is watched; a change wakes the Tenants of that
+//! namespace. Where namespaces may not be watched, everything else goes on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::PartialObjectMeta;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::WatchStreamExt as _;
+
+use super::Shared;
+use super::cache::Scope;
+use super::queue::Lane;
+use super::watch::Trouble;
+use crate::domain::object::Kind;
+
+/// How long to wait before asking again for a right that is missing.
+const FORBIDDEN_WAIT: Duration = Duration::from_secs(300);
+
+type Labels = BTreeMap<String, String>;
+
+/// What is known about labels of namespaces.
+#[derive(Default)]
+pub(super) struct Namespaces {
+    labels: RwLock<HashMap<String, Labels>>,
+    complete: AtomicBool,
+}
+
+impl Namespaces {
+    /// The labels of a namespace, none if it does not exist; nothing at all if
+    /// namespaces are not watched.
+    pub(super) fn labels(&self, namespace: &str) -> Option<Option<Labels>> {
+        if !self.complete.load(Ordering::Acquire) {
+            return None;
+        }
+        Some(self.labels.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned())
+    }
+
+    /// Takes what the watch says and tells whether it is news.
+    fn put(&self, name: &str, labels: Labels) -> bool {
+        let mut known = self.labels.write().unwrap_or_else(PoisonError::into_inner);
+        if known.get(name) == Some(&labels) {
+            return false;
+        }
+        known.insert(name.to_owned(), labels);
+        true
+    }
+
+    fn retain(&self, keep: impl Fn(&String) -> bool) {
+        self.labels.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| keep(name));
+    }
+}
+
+/// Watches namespaces for as long as the controller runs.
+pub(super) async fn run(shared: Arc<Shared>) {
+    loop {
+        watch(&shared).await;
+        shared.namespaces.complete.store(false, Ordering::Release);
+        tokio::time::sleep(FORBIDDEN_WAIT).await;
+    }
+}
+
+/// Returns only when namespaces may not be watched.
+async fn watch(shared: &Shared) {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(shared.client.clone());
+    let mut stream = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    let mut trouble = Trouble::new("namespaces".to_owned(), "namespaces");
+    let mut seen = std::collections::HashSet::new();
+    while let Some(event) = stream.next().await {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                trouble.met(&error);
+                if trouble.is_forbidden() {
+                    return;
+                }
+                continue;
+            }
+        };
+        trouble.over();
+        match event {
+            Event::Init => seen.clear(),
+            Event::InitApply(namespace) => {
+                if let Some(name) = namespace.metadata.name.clone() {
+                    seen.insert(name);
+                }
+                changed(shared, namespace);
+            }
+            Event::InitDone => {
+                shared.namespaces.retain(|name| seen.contains(name));
+                shared.namespaces.complete.store(true, Ordering::Release);
+            }
+            Event::Apply(namespace) => changed(shared, namespace),
+            Event::Delete(namespace) => {
+                shared.namespaces.retain(|name| Some(name) != namespace.metadata.name.as_ref());
+            }
+        }
+    }
+}
+
+fn changed(shared: &Shared, namespace: PartialObjectMeta<Namespace>) {
+    let Some(name) = namespace.metadata.name else { return };
+    if shared.namespaces.put(&name, namespace.metadata.labels.unwrap_or_default()) {
+        let scope = Scope { kind: Kind::Tenant, namespace: Some(name) };
+        for key in shared.cache.keys(&scope) {
+            shared.queue.add(key, Lane::Wake);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The watches: one for each kind, and for each namespace if some are named.
+//! They fill the cache and the queue, survive whatever the API server does, and
+//! say in one line when something is wrong and when it is over.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+
+use super::cache::{Scope, trim};
+use super::queue::Lane;
+use super::{Shared, failure, manifest};
+use crate::api;
+use crate::domain::object::{Kind, ObjectKey};
+
+/// How the API server calls a kind.
+pub(super) fn resource(kind: Kind) -> ApiResource {
+    match kind {
+        Kind::Tenant => ApiResource::erase::<api::Tenant>(&()),
+        Kind::Role => ApiResource::erase::<api::Role>(&()),
+        Kind::SubAdmin => ApiResource::erase::<api::SubAdmin>(&()),
+        Kind::DeviceGrant => ApiResource::erase::<api::DeviceGrant>(&()),
+    }
+}
+
+/// Watches one scope for as long as the controller runs.
+pub(super) async fn run(shared: Arc<Shared>, scope: Scope) {
+    let resource = resource(scope.kind);
+    // Untyped, so that no object can be such that the watch cannot read it.
+    let api: Api<DynamicObject> = match &scope.namespace {
+        Some(namespace) => Api::namespaced_with(shared.client.clone(), namespace, &resource),
+        None => Api::all_with(shared.client.clone(), &resource),
+    };
+    let stream = watcher(api, watcher::Config::default()).default_backoff();
+    let mut stream = std::pin::pin!(stream);
+    let mut trouble = Trouble::new(scope.to_string(), &format!("{}.{}", resource.plural, resource.group));
+    let mut listing = HashSet::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => {
+                trouble.over();
+                take(&shared, &scope, &mut listing, event);
+            }
+            Err(error) => trouble.met(&error),
+        }
+    }
+}
+
+fn take(shared: &Shared, scope: &Scope, listing: &mut HashSet<ObjectKey>, event: Event<DynamicObject>) {
+    match event {
+        Event::Init => listing.clear(),
+        Event::InitApply(mut object) => {
+            let Some(key) = manifest::key(scope.kind, &object) else { return };
+            trim(&mut object);
+            let born = object.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+            listing.insert(key.clone());
+            if shared.cache.listed(&key, object) {
+                shared.queue.sweep(key, born);
+            }
+        }
+        Event::InitDone => {
+            complete(shared, scope, listing);
+            listing.clear();
+        }
+        Event::Apply(mut object) => {
+            let Some(key) = manifest::key(scope.kind, &object) else { return };
+            trim(&mut object);
+            if shared.cache.watched(&key, object) {
+                shared.queue.add(key, Lane::Edit);
+            }
+        }
+        Event::Delete(object) => {
+            let Some(key) = manifest::key(scope.kind, &object) else { return };
+            shared.cache.deleted(&key);
+            shared.queue.add(key, Lane::Edit);
+        }
+    }
+}
+
+/// A list is complete: what is not in it is gone. Unless it is empty where much
+/// was known: then rather the cluster has been emptied behind our back (its
+/// definitions reinstalled, its storage replaced), and a removal cannot be
+/// taken back.
+fn complete(shared: &Shared, scope: &Scope, listing: &HashSet<ObjectKey>) {
+    let known = shared.cache.keys(scope);
+    if listing.is_empty() && known.len() > 1 {
+        tracing::warn!(
+            "the list of {scope} came back empty although {} were known; nothing is removed from the database for that",
+            known.len()
+        );
+    } else {
+        for key in known.difference(listing) {
+            shared.cache.remove(key);
+            shared.queue.sweep(key.clone(), 0);
+        }
+    }
+    shared.cache.complete(scope);
+}
+
+/// What is wrong with a watch, told when it begins, changes and ends.
+pub(super) struct Trouble {
+    what: String,
+    resource: String,
+    told: Option<String>,
+    forbidden: bool,
+}
+
+impl Trouble {
+    pub(super) fn new(what: String, resource: &str) -> Self {
+        Self { what, resource: resource.to_owned(), told: None, forbidden: false }
+    }
+
+    /// The watch has failed and will be tried again.
+    pub(super) fn met(&mut self, error: &watcher::Error) {
+        self.forbidden = false;
+        let text = match error {
+            watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            | watcher::Error::WatchFailed(kube::Error::Api(status))
+                if status.is_forbidden() =>
+            {
+                self.forbidden = true;
+                format!(
+                    "{} cannot be watched: {}; grant list and watch on {} as the ClusterRole tenantry-controller in manifests/base does",
+                    self.what, status.message, self.resource
+                )
+            }
+            watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.is_not_found() => format!(
+                "{} cannot be watched: {} is not installed; install the definitions in crds/ (`tenantry crd | kubectl apply -f -`)",
+                self.what, self.resource
+            ),
+            // An expired place in the stream is everyday life: a new list follows.
+            watcher::Error::WatchError(status) if status.code == 410 => return,
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => {
+                format!("{} cannot be watched: {}", self.what, failure::told(error))
+            }
+            watcher::Error::WatchError(status) => {
+                format!("{} cannot be watched: the API server answered {}", self.what, status.code)
+            }
+            watcher::Error::NoResourceVersion => {
+                format!("{} cannot be watched: the API server gives no version", self.what)
+            }
+        };
+        if self.told.as_ref() != Some(&text) {
+            tracing::warn!("{text}; trying again");
+            self.told = Some(text);
+        }
+    }
+
+    /// The watch works.
+    pub(super) fn over(&mut self) {
+        self.forbidden = false;
+        if self.told.take().is_some() {
+            tracing::info!("{} are watched again", self.what);
+        }
+    }
+
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.forbidden
+    }
+}
