@@ -2,7 +2,7 @@
 # Cargo's own settings, CARGO_TARGET_DIR among them, are left as they are.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test lint fmt crds check-crds check-quickstart deny clean-parts
+.PHONY: help deps test lint fmt bench docs crds check-crds check-quickstart deny clean-parts
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,12 @@ fmt: ## format the sources
 
 crds: ## write crds/ anew from the Rust types
 	cargo run --locked --quiet -- crd --out-dir crds
+
+docs: ## write the generated pages of docs/ anew
+	TENANTRY_WRITE_DOCS=1 cargo test --locked --quiet --test reasons
+
+bench: ## measure passes on SQLite, and on PostgreSQL if TENANTRY_BENCH_DATABASE_URL names one
+	cargo bench --locked --bench reconcile
 
 check-crds: ## fail when crds/ is not what the Rust types say
 	@tests/tools/check-crds

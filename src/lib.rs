@@ -8,6 +8,7 @@
 //! `store`, `api` → `domain`.
 
 pub mod api;
+pub mod controller;
 pub mod domain;
 pub mod engine;
 pub mod mail;

@@ -1,6 +1,8 @@
 //! The engine on both databases: the same scenarios, the same outcomes. Each
 //! test runs once on SQLite and once on PostgreSQL.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on shall stop")]
+
 mod harness;
 
 #[path = "engine/world.rs"]
@@ -8,6 +10,8 @@ mod world;
 
 #[path = "engine/accounts.rs"]
 mod accounts;
+#[path = "engine/concurrency.rs"]
+mod concurrency;
 #[path = "engine/devices.rs"]
 mod devices;
 #[path = "engine/order.rs"]

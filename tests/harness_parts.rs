@@ -7,7 +7,7 @@ mod harness;
 
 use std::time::Duration;
 
-use harness::{Cluster, Feature, Mail, Message, Postgres, Tenantry, needs};
+use harness::{Cluster, Feature, Gate, Mail, Message, Postgres, Tenantry, needs};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams, PostParams};
 use lettre::message::header::ContentType;
@@ -71,9 +71,9 @@ fn trust(mail: &Mail) -> TlsParameters {
     TlsParameters::builder("localhost".to_owned()).add_root_certificate(authority).build_rustls().unwrap()
 }
 
-fn starttls(mail: &Mail, password: &str) -> Transport {
+fn starttls(mail: &Mail, port: u16, password: &str) -> Transport {
     Transport::builder_dangerous("127.0.0.1")
-        .port(mail.starttls_port())
+        .port(port)
         .tls(Tls::Required(trust(mail)))
         .credentials(Credentials::new(mail.user().to_owned(), password.to_owned()))
         .timeout(Some(SHORT))
@@ -95,7 +95,7 @@ async fn mail_by_starttls_with_a_password_arrives_in_the_maildir() {
     let mail = Mail::shared().await;
     println!("{}", mail.version());
     let to = mail.address("joerg");
-    starttls(mail, mail.password()).send(letter(&to)).await.unwrap();
+    starttls(mail, mail.starttls_port(), mail.password()).send(letter(&to)).await.unwrap();
 
     let message: Message = mail.wait_for_mail(&to, SHORT).await;
     assert_eq!(message.subject(), "Willkommen, Jörg");
@@ -125,7 +125,7 @@ async fn mail_by_implicit_tls_and_by_none_arrives_too() {
 async fn the_mail_server_refuses_a_wrong_password_and_a_missing_one() {
     let mail = Mail::shared().await;
     let to = mail.address("nobody");
-    let error = starttls(mail, "wrong").send(letter(&to)).await.unwrap_err();
+    let error = starttls(mail, mail.starttls_port(), "wrong").send(letter(&to)).await.unwrap_err();
     assert!(error.is_permanent(), "{error}");
     let without = Transport::builder_dangerous("127.0.0.1")
         .port(mail.starttls_port())
@@ -138,7 +138,7 @@ async fn the_mail_server_refuses_a_wrong_password_and_a_missing_one() {
 #[tokio::test]
 async fn the_mail_server_refuses_for_good_and_for_now_where_it_is_told_to() {
     let mail = Mail::shared().await;
-    let transport = starttls(mail, mail.password());
+    let transport = starttls(mail, mail.starttls_port(), mail.password());
     let refused = transport.send(letter(&format!("kim@{}", Mail::REFUSED))).await.unwrap_err();
     assert!(refused.is_permanent(), "{refused}");
     let later = transport.send(letter(&format!("kim@{}", Mail::LATER))).await.unwrap_err();
@@ -146,14 +146,19 @@ async fn the_mail_server_refuses_for_good_and_for_now_where_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn a_mail_server_of_ones_own_stops_and_comes_back() {
-    let mail = Mail::alone().await;
-    mail.stop().await;
+async fn a_gate_takes_the_mail_server_away_and_gives_it_back() {
+    let mail = Mail::shared().await;
+    let gate = Gate::to(mail.starttls_port());
     let to = mail.address("late");
-    assert!(starttls(&mail, mail.password()).send(letter(&to)).await.is_err());
-    mail.start().await;
-    starttls(&mail, mail.password()).send(letter(&to)).await.unwrap();
+    let transport = starttls(mail, gate.port(), mail.password());
+    gate.close();
+    assert!(transport.send(letter(&to)).await.is_err());
+    gate.open();
+    transport.send(letter(&to)).await.unwrap();
     mail.wait_for_mail(&to, SHORT).await;
+    gate.close();
+    assert!(transport.send(letter(&to)).await.is_err(), "a connection outlived its gate");
+    assert_eq!(mail.messages_to(&to).len(), 1);
 }
 
 #[tokio::test]

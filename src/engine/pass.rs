@@ -25,6 +25,9 @@ use crate::store::{Access, StoreError, Tx};
 /// with a margin): changes within this time cost one status, not one each.
 const COUNTS_LAG: SignedDuration = SignedDuration::from_secs(5);
 
+/// How soon an object that waits for a Secret looks again.
+const SECRET_LOOK: SignedDuration = SignedDuration::from_secs(30);
+
 /// Why a kind's pass ends early.
 pub(crate) enum Stop {
     /// A rule said no.
@@ -403,6 +406,15 @@ impl<'a> Pass<'a> {
         }
         let mut conditions = ready(verdict.as_ref().map(|()| "in force as written"));
         conditions.extend(more);
+        // Secrets may be read one at a time and not watched (least privilege),
+        // so whoever waits for one looks again.
+        let for_a_secret = conditions.iter().any(|c| {
+            matches!(c.reason, Reason::SecretNotFound | Reason::SecretNotPermitted | Reason::SecretInvalid)
+        });
+        let again_at = match again_at {
+            None if for_a_secret => self.now().saturating_add(SECRET_LOOK).ok(),
+            other => other,
+        };
         Report {
             key: self.manifest.key.clone(),
             generation: self.object.generation,

@@ -3,7 +3,7 @@
 //!
 //! OpenSMTPD has fixed places for its socket and its queue. Where the machine
 //! permits it, each instance gets a mount namespace with folders of its own
-//! there; elsewhere instances wait for one another.
+//! there; elsewhere test runs wait for one another.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guarded::{Guarded, free_port, run};
 use super::message::Message;
-use super::run::{Alone, Folder, alone, blocking, or_panic, own_uid, shared};
+use super::run::{Folder, or_panic, own_uid, shared};
 use super::{certificates, in_tree};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -44,11 +44,6 @@ impl Mail {
     pub(crate) async fn shared() -> &'static Self {
         static CELL: OnceLock<Mail> = OnceLock::new();
         shared(&CELL, "mail", start).await
-    }
-
-    /// A server of the test's own, to be stopped and started again.
-    pub(crate) async fn alone() -> Alone<Self> {
-        alone("mail", start).await
     }
 
     /// An address that no other test writes to.
@@ -154,18 +149,6 @@ impl Mail {
         self.guarded().output()
     }
 
-    /// Ends the server. Only for a server of the test's own.
-    pub(crate) async fn stop(&self) {
-        let part = self.clone();
-        or_panic(blocking(move || part.guarded().stop()).await);
-    }
-
-    /// Starts the stopped server on its old ports.
-    pub(crate) async fn start(&self) {
-        let part = self.clone();
-        or_panic(blocking(move || part.serve()).await);
-    }
-
     fn guarded(&self) -> Guarded {
         let folder = Folder { path: self.folder.clone(), watch: self.watch };
         Guarded::at(&folder, "smtpd").with_privileges()
@@ -174,7 +157,7 @@ impl Mail {
     fn serve(&self) -> Result<(), String> {
         let guarded = self.guarded();
         guarded.start(self.watch, "TERM", &self.command)?;
-        guarded.until(Duration::from_secs(60), || {
+        guarded.until(Duration::from_secs(160), || {
             greets(self.plain) && greets(self.starttls) && connects(self.smtps)
         })
     }
@@ -184,6 +167,11 @@ fn start(folder: &Folder) -> Result<Mail, String> {
     let smtpd = "/usr/sbin/smtpd";
     if !Path::new(smtpd).exists() {
         return Err(format!("no {smtpd}: `make deps` installs OpenSMTPD"));
+    }
+    if run(&mut as_root("true")).is_err() {
+        return Err("OpenSMTPD runs as root only: run the tests as root, or let `sudo` work \
+                    without a password (`sudo -v` before `make test`)"
+            .to_owned());
     }
     let version = version(smtpd)?;
     let keys = certificates::make(folder)?;
@@ -226,6 +214,8 @@ match from any for any action keep
 "#
     );
     let settings = folder.write("smtpd.conf", &settings, false)?;
+    // The daemon believes no certificate that somebody else could change.
+    run(as_root("chown").arg("0:0").args([&keys.key, &keys.certificate]))?;
     let part = Mail {
         folder: folder.path.clone(),
         watch: folder.watch,
@@ -249,27 +239,27 @@ fn command(folder: &Folder, smtpd: &str, settings: &Path, version: &str) -> Resu
     server.extend([smtpd, "-d", "-f"].map(str::to_owned));
     server.push(settings.to_string_lossy().into_owned());
 
-    let mut sudo: Vec<&str> = if own_uid() == 0 { vec!["true"] } else { vec!["sudo", "-n", "true"] };
-    if run(Command::new(sudo.remove(0)).args(&sudo)).is_err() {
-        return Err("OpenSMTPD runs as root only: run the tests as root, or let `sudo` work \
-                    without a password (`sudo -v` before `make test`)"
-            .to_owned());
-    }
-    let mut apart = Command::new(if own_uid() == 0 { "unshare" } else { "sudo" });
-    if own_uid() != 0 {
-        apart.args(["-n", "unshare"]);
-    }
-    let mut command: Vec<String>;
-    if run(apart.args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/run"])).is_ok() {
-        let script = "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/spool && exec \"$@\"";
-        command = ["unshare", "--mount", "sh", "-c", script, "sh"].map(str::to_owned).into();
+    let mut apart = as_root("unshare");
+    let script = if run(apart.args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/run"])).is_ok() {
+        "exec unshare --mount sh -c 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/spool && exec \"$@\"' sh \"$@\""
     } else {
-        command = ["flock", "--verbose", "--no-fork", "--timeout", "50", "/run/lock/tenantry-tests-smtpd"]
-            .map(str::to_owned)
-            .into();
-    }
+        "exec 9>/run/lock/tenantry-tests-smtpd && flock --timeout 150 9 || {
+            echo 'without the right to mount only one OpenSMTPD runs on a machine; another run has it'
+            exit 1
+        }
+        exec \"$@\""
+    };
+    let mut command: Vec<String> = ["sh", "-c", script, "sh"].map(str::to_owned).into();
     command.extend(server);
     Ok(command)
+}
+
+fn as_root(program: &str) -> Command {
+    let mut command = Command::new(if own_uid() == 0 { program } else { "sudo" });
+    if own_uid() != 0 {
+        command.args(["-n", program]);
+    }
+    command
 }
 
 /// See the C file. A compiler is at hand wherever Rust is.

@@ -18,6 +18,7 @@
 mod certificates;
 mod cluster;
 mod cluster_files;
+mod gate;
 mod guarded;
 mod mail;
 mod message;
@@ -27,6 +28,7 @@ mod run;
 mod skip;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use gate::Gate;
 pub(crate) use guarded::free_port;
 pub(crate) use mail::Mail;
 pub(crate) use message::Message;

@@ -1,0 +1,77 @@
+//! R3 under concurrency: the last unit of a quota goes to exactly one.
+
+use std::sync::Arc;
+
+use crate::on_both;
+use crate::world::{ACME, all_ready};
+
+const WRITERS: u8 = 16;
+
+on_both! {
+    async fn r3_of_sixteen_writers_exactly_one_gets_the_last_account(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, limits: {accounts: {total: 2}}}").await);
+        let mut manifests = vec![];
+        for n in 0..WRITERS {
+            manifests.push(world.manifest(&format!("
+kind: SubAdmin
+metadata: {{namespace: root, name: w{n}}}
+spec: {{tenantRef: {{name: acme}}, username: w{n}, email: w{n}@example.org, tier: Basic}}")));
+        }
+        let outside = Arc::new(std::mem::take(&mut world.outside));
+        let mut writers = tokio::task::JoinSet::new();
+        for (n, manifest) in (0..WRITERS).zip(manifests) {
+            let engine = world.twin(n + 2);
+            let outside = outside.clone();
+            writers.spawn(async move { engine.reconcile(&manifest, &*outside).await.unwrap() });
+        }
+        let reports = writers.join_all().await;
+        let won = reports.iter().filter(|r| r.ready()).count();
+        assert_eq!(won, 1);
+        for loser in reports.iter().filter(|r| !r.ready()) {
+            let ready = loser.condition("Ready").unwrap();
+            assert_eq!(ready.reason.as_str(), "QuotaExceeded");
+            assert!(ready.message.contains("limits.accounts.total of Tenant root/acme is 2"), "{}", ready.message);
+        }
+    }
+}
+
+on_both! {
+    async fn of_sixteen_writers_exactly_one_gets_a_device(world) {
+        all_ready(&world.apply(ACME).await);
+        let mut manifests = vec![];
+        for n in 0..WRITERS {
+            world.apply(&format!("
+kind: Tenant
+metadata: {{namespace: root, name: t{n}}}
+spec: {{parentRef: {{name: acme}}}}")).await;
+            manifests.push(world.manifest(&format!("
+kind: DeviceGrant
+metadata: {{namespace: root, name: g{n}, creationTimestamp: '2026-01-01T00:00:00Z'}}
+spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{tenantRef: {{name: t{n}}}}}, devices: {{deviceIds: [d1]}}}}")));
+        }
+        world.import(&[("d1", Some("/acme"))]).await;
+        let outside = Arc::new(std::mem::take(&mut world.outside));
+        let mut writers = tokio::task::JoinSet::new();
+        for (n, manifest) in (0..WRITERS).zip(manifests.clone()) {
+            let engine = world.twin(n + 2);
+            let outside = outside.clone();
+            writers.spawn(async move { engine.reconcile(&manifest, &*outside).await.unwrap() });
+        }
+        writers.join_all().await;
+        let mut ready = vec![];
+        for manifest in &manifests {
+            let report = world.engine.reconcile(manifest, &*outside).await.unwrap();
+            if report.ready() {
+                ready.push(manifest.key.name.clone());
+            } else {
+                assert_eq!(report.condition("Ready").unwrap().reason.as_str(), "Conflict");
+            }
+        }
+        assert_eq!(ready, ["g0"], "the same age: the first name holds (R12)");
+        assert_eq!(world.holders().await["d1"], "/acme/t0");
+    }
+}
