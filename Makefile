@@ -5,7 +5,7 @@
 .PHONY: help deps test lint fmt bench docs crds check-crds check-quickstart deny clean-parts
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 deps: ## install the packages that the tests need (apt; root or sudo)
 	@tests/tools/deps

@@ -16,5 +16,7 @@ mod concurrency;
 mod devices;
 #[path = "engine/order.rs"]
 mod order;
+#[path = "engine/removal.rs"]
+mod removal;
 #[path = "engine/tenants.rs"]
 mod tenants;

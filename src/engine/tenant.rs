@@ -512,7 +512,9 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     match own.settings.deletion_policy {
         DeletionPolicy::Refuse => {
             let inside = pass.tx.inside(own.id, own.settings.owner.as_deref()).await?;
-            let rest: Vec<_> = inside.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}")).collect();
+            // Devices hold nothing back: they are the platform's, are not
+            // removed, and no object of ours could ever make them leave.
+            let rest: Vec<_> = inside.iter().filter(|(what, n)| *n > 0 && what != "devices").map(|(what, n)| format!("{n} {what}")).collect();
             if !rest.is_empty() {
                 return waiting(
                     Reason::NotEmpty,
@@ -546,6 +548,9 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
         }
     }
     freed(pass, &chain);
+    for level in &chain.0 {
+        pass.publish(Topic::devices(level.tenant.id));
+    }
     pass.publish(Topic::taken(&own.path));
     pass.publish_self();
     pass.forget();

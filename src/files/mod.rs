@@ -29,4 +29,4 @@ pub use pass::{Done, Passes, Prune};
 pub use references::reference_faults;
 pub use surroundings::FileSurroundings;
 pub use walk::{MAX_FILE, MAX_FILES};
-pub use watch::{Listener, Options, WatchError, watch};
+pub use watch::{Listener, Options, PassMade, WatchError, watch};

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -49,15 +50,30 @@ impl Options {
 }
 
 /// Who wants to hear what happens.
+#[async_trait]
 pub trait Listener: Send {
-    /// A pass is over. `faults` are those that were not there before; `first`
-    /// is true at the beginning.
-    fn passed(&mut self, loaded: &Loaded, faults: &[Fault], done: &[Done], kept_back: Option<&str>, first: bool);
+    /// A pass is over.
+    async fn passed(&mut self, pass: PassMade<'_>);
     /// Objects were looked at between two passes, because something else
     /// changed.
-    fn looked(&mut self, done: &[Done]);
+    async fn looked(&mut self, done: &[Done]);
     /// Something failed and is tried again.
-    fn failed(&mut self, problem: &str);
+    async fn failed(&mut self, problem: &str);
+}
+
+/// What a listener hears of a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct PassMade<'a> {
+    /// What the source holds.
+    pub loaded: &'a Loaded,
+    /// The faults that were not there before.
+    pub faults: &'a [Fault],
+    /// What became of each object.
+    pub done: &'a [Done],
+    /// Why nothing was removed, although that was asked for.
+    pub kept_back: Option<&'static str>,
+    /// It is the first one.
+    pub first: bool,
 }
 
 /// Why following a source cannot begin.
@@ -179,7 +195,7 @@ impl Following {
             Err(error) => {
                 let problem = chain(&error);
                 if self.failure.as_ref() != Some(&problem) {
-                    listener.failed(&problem);
+                    listener.failed(&problem).await;
                 }
                 self.failure = Some(problem);
                 tokio::time::sleep(AFTER_FAILURE).await;
@@ -213,7 +229,8 @@ impl Following {
         let now: BTreeSet<Fault> = loaded.faults.iter().cloned().collect();
         let new: Vec<Fault> = now.difference(&self.told).cloned().collect();
         let done: Vec<Done> = self.passes.done().cloned().collect();
-        listener.passed(&loaded, &new, &done, kept_back, first);
+        let made = PassMade { loaded: &loaded, faults: &new, done: &done, kept_back, first };
+        listener.passed(made).await;
         self.told = now;
         self.last = loaded;
         self.unfinished = false;
@@ -238,7 +255,7 @@ impl Following {
         let mut done = vec![];
         self.passes.settle(Duration::ZERO, &mut |one| done.push(one.clone())).await?;
         if !done.is_empty() {
-            listener.looked(&done);
+            listener.looked(&done).await;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::sql::{Row, args};
-use super::{StoreError, Tx};
+use super::{Inner, StoreError, Tx};
 use crate::domain::activation::Purpose;
 
 /// A link as stored: the nonce, never the token.
@@ -93,6 +93,22 @@ impl Tx {
             .await?
             .map(|row| activation(&row))
             .transpose()
+    }
+
+    /// Waits until no other transaction works on the tree of an account's
+    /// tenant, like [`Tx::lock_tree_of`]: a reconciliation that has read the
+    /// account writes all of it back.
+    pub async fn lock_tree_of_account(&mut self, account: Uuid) -> Result<(), StoreError> {
+        let Inner::Postgres(_) = self.inner else { return Ok(()) };
+        let find = "SELECT t.root_id FROM account c JOIN tenant t ON t.id = c.tenant_id WHERE c.id = $1";
+        let lock = "SELECT held.root_id FROM (SELECT t.root_id, pg_advisory_xact_lock(hashtextextended(t.root_id::text, 7301)) FROM account c JOIN tenant t ON t.id = c.tenant_id WHERE c.id = $1) AS held";
+        let Some(locked) = self.row(lock, args![account]).await? else { return Ok(()) };
+        let locked = locked.uuid("root_id")?;
+        // The root may have changed while this waited.
+        match self.row(find, args![account]).await? {
+            Some(row) if row.uuid("root_id")? != locked => Err(StoreError::Moved),
+            _ => Ok(()),
+        }
     }
 
     /// Uses a link up: one statement that also checks that it is open and not

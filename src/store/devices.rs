@@ -122,6 +122,11 @@ impl Tx {
         })
     }
 
+    /// Empties the inventory.
+    pub async fn remove_devices(&mut self) -> Result<u64, StoreError> {
+        self.write("DELETE FROM device", args![]).await
+    }
+
     /// One page of the inventory, in order of id, after `after`; only what
     /// lies in `tenant` or below if that is given.
     pub async fn list_devices(

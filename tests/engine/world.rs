@@ -189,6 +189,27 @@ impl World {
         report
     }
 
+    /// Deletes every object at once, judging them in the given order, and
+    /// returns those that are left in the end.
+    pub(crate) async fn delete_all(&mut self, order: &[ObjectKey]) -> Vec<ObjectKey> {
+        for manifest in self.objects.values_mut() {
+            manifest.deleting = true;
+            manifest.generation += 1;
+        }
+        for key in order {
+            let manifest = self.objects[key].clone();
+            if self.pass(&manifest).await.finished {
+                self.objects.remove(key);
+            }
+        }
+        self.settle().await;
+        self.objects.keys().cloned().collect()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<ObjectKey> {
+        self.objects.keys().cloned().collect()
+    }
+
     pub(crate) fn annotate(&mut self, kind: Kind, namespace: &str, name: &str, annotation: &str, value: &str) {
         let key = ObjectKey::new(kind, namespace, name);
         let manifest = self.objects.get_mut(&key).expect("no such object");
@@ -201,6 +222,13 @@ impl World {
         let manifest = self.objects.get(&key).expect("no such object").clone();
         let report = self.pass(&manifest).await;
         self.settle().await.remove(&key).unwrap_or(report)
+    }
+
+    /// Empties the inventory, as the platform would.
+    pub(crate) async fn forget_devices(&self) {
+        let mut tx = self.engine.store().begin(tenantry::store::Access::Write).await.unwrap();
+        tx.remove_devices().await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub(crate) async fn import(&self, devices: &[(&str, Option<&str>)]) {
