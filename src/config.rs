@@ -129,6 +129,8 @@ pub struct Settings {
     pub ops_listen: Address,
     /// `--key-file`
     pub key_file: Option<PathBuf>,
+    /// `--mail-allow-hosts`, which only `run` takes.
+    pub mail_allow_hosts: Vec<String>,
 }
 
 /// No value that can hold a password.
@@ -177,6 +179,7 @@ impl Shared {
             listen: address("--listen", listen)?,
             ops_listen: address("--ops-listen", ops_listen)?,
             key_file: key_file.clone().filter(|path| !path.as_os_str().is_empty()),
+            mail_allow_hosts: vec![],
         })
     }
 }

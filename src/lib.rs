@@ -8,8 +8,17 @@
 //! `store`, `api` → `domain`.
 
 pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod controller;
 pub mod domain;
 pub mod engine;
+pub mod files;
 pub mod mail;
+pub mod outbox;
 pub mod store;
+pub mod web;
+
+#[cfg(test)]
+mod testing;

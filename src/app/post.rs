@@ -1,43 +1,69 @@
 //! The mails of a command: the worker behind `run`, and the last round of
 //! `apply`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use crate::config::Settings;
-use crate::engine::Engine;
+use crate::engine::{Engine, Surroundings};
+use crate::mail::{AddressPolicy, CaBundle, MailUrl, Mailbox, Templates, Transport};
+use crate::outbox::{Metrics, Outbox, Sender, Servers};
+
+pub use crate::outbox::Drained;
 
 /// Sends what the outbox holds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Post {
-    engine: Engine,
-}
-
-/// What a last round came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drained {
-    /// Mails that were accepted.
-    pub sent: usize,
-    /// Mails that still wait.
-    pub left: usize,
+    outbox: Outbox,
+    metrics: Metrics,
 }
 
 impl Post {
-    /// A worker for the mails of one database.
-    pub fn new(_settings: &Settings, engine: Engine, _base: Option<String>) -> Result<Self, AppError> {
-        Ok(Self { engine })
+    /// A worker for the mails of one database. `base` is that of links;
+    /// `public_only` binds the servers of tenants to public addresses, with
+    /// these exceptions.
+    pub fn new(
+        settings: &Settings,
+        engine: Engine,
+        base: Option<String>,
+        world: Arc<dyn Surroundings>,
+        public_only: Option<Vec<String>>,
+    ) -> Result<Self, AppError> {
+        let roots = settings.mail_ca_file.as_deref().map(CaBundle::read).transpose()?;
+        let own = Transport::from_url(settings.mail_url.clone(), roots.clone())?;
+        let policy = match public_only {
+            None => AddressPolicy::Any,
+            Some(allow_hosts) => AddressPolicy::Public { allow_hosts },
+        };
+        let templates = Templates::embedded().map_err(|error| AppError::Outbox(error.into()))?;
+        // A folder takes mail from anybody; a server wants a sender that is true.
+        let nobody = || match settings.mail_url {
+            MailUrl::Directory(_) => Mailbox::parse("tenantry@localhost.invalid").ok(),
+            MailUrl::Smtp(_) => None,
+        };
+        let from = settings.mail_from.clone().or_else(nobody);
+        let sender = Sender { templates: Arc::new(templates), from, base };
+        let metrics = Metrics::default();
+        let servers = Servers::new(own, policy, roots, world);
+        Ok(Self { outbox: Outbox::new(engine, servers, sender, metrics.clone()), metrics })
     }
 
-    /// Sends until `stop`.
+    /// Adds its numbers to those that monitoring reads.
+    pub fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+    }
+
+    /// Sends until `stop`, then finishes what is under way.
     pub async fn run(self, stop: CancellationToken) {
-        stop.cancelled().await;
+        self.outbox.run(stop).await;
     }
 
     /// Sends what is due now, for at most `bound`.
-    pub async fn drain(&self, _bound: Duration) -> Result<Drained, AppError> {
-        let _ = &self.engine;
-        Ok(Drained::default())
+    pub async fn drain(&self, bound: Duration) -> Result<Drained, AppError> {
+        Ok(self.outbox.drain(bound).await?)
     }
 }

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use super::{AppError, Post, RunLock, Stop, base_of_links, engine, lock, open};
 use crate::config::Settings;
 use crate::controller::{self, ControllerConfig};
-use crate::engine::{Engine, RootNamespaces};
-use crate::files::{self, Listener};
+use crate::engine::{Engine, RootNamespaces, Surroundings};
+use crate::files::{self, FileSurroundings, Listener, Options, Passes, Prune};
 use crate::store::{self, Store};
 use crate::web::{self, Operations, Readiness};
 
@@ -70,14 +70,18 @@ impl Prepared {
     pub async fn files(
         self,
         engine: Engine,
-        options: files::Options,
+        options: Options,
+        prune: Prune,
         listener: &mut dyn Listener,
         stop: Stop,
     ) -> Result<Ended, AppError> {
         let base = base_of_links(&self.settings, self.pages_at());
-        let running = Running::begin(self, &engine, base, Registry::default(), stop.clone())?;
+        let world = FileSurroundings::new(options.secrets_dir.clone());
+        let mails = Mails { base, world: Arc::new(world.clone()), public_only: None };
+        let running = Running::begin(self, &engine, mails, Registry::default(), stop.clone())?;
         running.readiness.set(true);
-        let source = files::watch(engine, options, listener, stop.soft.clone());
+        let passes = Passes::new(engine, world, prune);
+        let source = files::watch(passes, options, listener, stop.soft.clone());
         running.until(async { source.await.map_err(AppError::from) }).await
     }
 
@@ -92,8 +96,12 @@ impl Prepared {
         let config = ControllerConfig { namespaces, ..ControllerConfig::default() };
         let mut registry = Registry::default();
         config.metrics.register(&mut registry);
-        let base = self.settings.public_url.clone();
-        let mut running = Running::begin(self, &engine, base, registry, stop.clone())?;
+        let mails = Mails {
+            base: self.settings.public_url.clone(),
+            world: Arc::new(controller::secrets(client.clone())),
+            public_only: Some(self.settings.mail_allow_hosts.clone()),
+        };
+        let mut running = Running::begin(self, &engine, mails, registry, stop.clone())?;
         let (synced, readiness, soft) = (config.synced.clone(), running.readiness.clone(), stop.soft.clone());
         running.spawn(async move {
             while !soft.is_cancelled() && !synced.load(Ordering::Relaxed) {
@@ -105,6 +113,14 @@ impl Prepared {
         let source = controller::run(config, engine, client, stop.soft.clone());
         running.until(async { source.await.map_err(AppError::from) }).await
     }
+}
+
+/// How mails leave: the base of their links, where credentials of tenants'
+/// servers are, and whether these must have public addresses, with exceptions.
+struct Mails {
+    base: Option<String>,
+    world: Arc<dyn Surroundings>,
+    public_only: Option<Vec<String>>,
 }
 
 /// What goes on beside the source: pages, operations, outbox.
@@ -119,13 +135,15 @@ impl Running {
     fn begin(
         prepared: Prepared,
         engine: &Engine,
-        base: Option<String>,
-        registry: Registry,
+        mails: Mails,
+        mut registry: Registry,
         stop: Stop,
     ) -> Result<Self, AppError> {
         let Prepared { settings, pages, operations, store, lock } = prepared;
         let readiness = Readiness::default();
-        let post = Post::new(&settings, engine.clone(), base)?;
+        let Mails { base, world, public_only } = mails;
+        let post = Post::new(&settings, engine.clone(), base, world, public_only)?;
+        post.register(&mut registry);
         let mut running = Self { parts: JoinSet::new(), readiness: readiness.clone(), stop, _lock: lock };
         let soft = || running.stop.soft.clone();
         let served = web::serve(pages, web::pages(engine.clone()), soft());

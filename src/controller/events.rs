@@ -55,7 +55,8 @@ pub(super) fn remarks(before: Option<&Value>, report: &Report) -> Vec<Remark> {
             warning: false,
             reason: done.to_owned(),
             action: "Apply".to_owned(),
-            note: Some(format!("the database holds generation {}", report.generation)).filter(|_| done != "Deleted"),
+            note: Some(format!("the database holds generation {}", report.generation))
+                .filter(|_| done != "Deleted"),
         });
     }
     if report.finished {

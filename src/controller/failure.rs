@@ -91,10 +91,16 @@ impl Failure {
     /// What it means.
     pub(super) fn class(&self) -> Class {
         match self {
-            Self::Engine(EngineError::Store { source, .. }) | Self::Store(source) if source.is_transient() => {
+            Self::Engine(EngineError::Store { source, .. }) | Self::Store(source)
+                if source.is_transient() =>
+            {
                 Class::Database
             }
-            Self::Engine(EngineError::Outside { .. }) | Self::TimedOut { .. } => Class::Api,
+            // What the surroundings could not tell; their error is the client's.
+            Self::Engine(EngineError::Outside { source, .. }) => {
+                source.source.downcast_ref::<kube::Error>().map_or(Class::Api, class_of)
+            }
+            Self::TimedOut { .. } => Class::Api,
             Self::Engine(_) | Self::Store(_) => Class::Fault,
             Self::Call { source, .. } => class_of(source),
         }
@@ -104,6 +110,11 @@ impl Failure {
     pub(super) fn told(&self) -> String {
         match self {
             Self::Call { what, source } => format!("{what} failed: {}", told(source)),
+            Self::Engine(EngineError::Outside { source, .. })
+                if let Some(error) = source.source.downcast_ref::<kube::Error>() =>
+            {
+                format!("{source}: {}", told(error))
+            }
             other => {
                 let mut text = other.to_string();
                 let mut cause = other.source();
@@ -122,7 +133,9 @@ fn class_of(error: &kube::Error) -> Class {
         kube::Error::Api(status) if status.is_conflict() => Class::Conflict,
         kube::Error::Api(status) if status.is_not_found() => Class::Gone,
         kube::Error::Api(status) if status.is_forbidden() => Class::Forbidden,
-        kube::Error::Api(status) if status.code == 429 || status.code == 401 || status.code >= 500 => Class::Api,
+        kube::Error::Api(status) if status.code == 429 || status.code == 401 || status.code >= 500 => {
+            Class::Api
+        }
         kube::Error::Api(_) | kube::Error::SerdeError(_) | kube::Error::BuildRequest(_) => Class::Fault,
         _ => Class::Api,
     }

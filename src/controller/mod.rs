@@ -28,6 +28,7 @@
 //! | list, watch | namespaces (metadata only) | labels, for `allowedNamespaces.from: Selector` |
 //! | get | namespace `kube-system` | its uid, the name of this source |
 //! | get | Secrets, where a RoleBinding grants it | credentials and initial passwords |
+//! | get | one namespace | its labels, where namespaces may not be watched; granted by whoever runs it so |
 
 pub mod access;
 mod cache;
@@ -56,6 +57,7 @@ use crate::engine::Engine;
 
 pub use metrics::Metrics;
 pub use setup::{cluster_source, connect, own_namespace};
+pub use surroundings::secrets;
 
 use cache::Cache;
 use events::Events;

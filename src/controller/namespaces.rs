@@ -1,9 +1,12 @@
 //! Labels of namespaces, for Tenants whose parent admits namespaces by
 //! selector. Only metadata is watched; a change wakes the Tenants of that
 //! namespace. Where namespaces may not be watched, everything else goes on.
+//!
+//! Not knowing is not the same as no: a Tenant whose namespace only seems to
+//! have no labels would lose its admission, and everybody in it all rights. So
+//! whoever asks waits for the first list.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,8 +14,8 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::PartialObjectMeta;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
 
 use super::Shared;
 use super::cache::Scope;
@@ -25,18 +28,33 @@ const FORBIDDEN_WAIT: Duration = Duration::from_secs(300);
 
 type Labels = BTreeMap<String, String>;
 
+/// Whether the labels of namespaces are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Not yet: the first list is under way.
+    #[default]
+    Asking,
+    /// Yes, of all.
+    Complete,
+    /// No: they may not be watched.
+    Forbidden,
+}
+
 /// What is known about labels of namespaces.
 #[derive(Default)]
 pub(super) struct Namespaces {
     labels: RwLock<HashMap<String, Labels>>,
-    complete: AtomicBool,
+    state: tokio::sync::watch::Sender<State>,
 }
 
 impl Namespaces {
     /// The labels of a namespace, none if it does not exist; nothing at all if
-    /// namespaces are not watched.
-    pub(super) fn labels(&self, namespace: &str) -> Option<Option<Labels>> {
-        if !self.complete.load(Ordering::Acquire) {
+    /// namespaces may not be watched. Waits for the first list.
+    pub(super) async fn labels(&self, namespace: &str) -> Option<Option<Labels>> {
+        let mut state = self.state.subscribe();
+        // Fails only without a sender, and `self` holds it.
+        let state = *state.wait_for(|state| *state != State::Asking).await.ok()?;
+        if state == State::Forbidden {
             return None;
         }
         Some(self.labels.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned())
@@ -61,7 +79,7 @@ impl Namespaces {
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         watch(&shared).await;
-        shared.namespaces.complete.store(false, Ordering::Release);
+        shared.namespaces.state.send_replace(State::Forbidden);
         tokio::time::sleep(FORBIDDEN_WAIT).await;
     }
 }
@@ -94,7 +112,7 @@ async fn watch(shared: &Shared) {
             }
             Event::InitDone => {
                 shared.namespaces.retain(|name| seen.contains(name));
-                shared.namespaces.complete.store(true, Ordering::Release);
+                shared.namespaces.state.send_replace(State::Complete);
             }
             Event::Apply(namespace) => changed(shared, namespace),
             Event::Delete(namespace) => {

@@ -86,7 +86,11 @@ impl Worker {
         // server refuses patches of what breaks its rules.
         let wants_rows = manifest.faults.is_empty() && !manifest.flag(annotation::PAUSED);
         let (object, marked) = if !ours && wants_rows {
-            (self.patch(key, "setting the finalizer", "finalizer", finalizer::added(&object.metadata)).await?, true)
+            (
+                self.patch(key, "setting the finalizer", "finalizer", finalizer::added(&object.metadata))
+                    .await?,
+                true,
+            )
         } else {
             (object, false)
         };

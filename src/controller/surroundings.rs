@@ -1,6 +1,6 @@
 //! What the engine may ask the cluster: a Secret, the labels of a namespace.
-//! Only single objects are read, never lists; what may not be read counts as
-//! absent, so that a missing RoleBinding refuses an object and stops nothing.
+//! Only single objects are read, never lists. A Secret that may not be read
+//! counts as absent: the missing RoleBinding is the namespace's own word.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +39,12 @@ impl ClusterSurroundings {
     }
 }
 
+/// The Secrets of a cluster, for whoever sends mail: credentials of the mail
+/// servers of tenants.
+pub fn secrets(client: Client) -> impl Surroundings + use<> {
+    ClusterSurroundings::new(client, Arc::default())
+}
+
 #[async_trait]
 impl Surroundings for ClusterSurroundings {
     async fn secret(&self, namespace: &str, name: &str) -> Result<SecretFact, Unavailable> {
@@ -47,7 +53,7 @@ impl Surroundings for ClusterSurroundings {
         let secret = match bounded(api.get_opt(name), what).await? {
             Answer::Found(secret) => secret,
             Answer::Absent => return Ok(SecretFact::Absent),
-            Answer::Forbidden => {
+            Answer::Forbidden(_) => {
                 self.tell(
                     namespace,
                     "Secrets of this namespace may not be read; if they should be, bind the ClusterRole tenantry-secrets to the controller's ServiceAccount there",
@@ -71,22 +77,18 @@ impl Surroundings for ClusterSurroundings {
         &self,
         namespace: &str,
     ) -> Result<Option<BTreeMap<String, String>>, Unavailable> {
-        if let Some(labels) = self.namespaces.labels(namespace) {
+        let what = || format!("the labels of namespace {namespace}");
+        let known = tokio::time::timeout(CALL_TIMEOUT, self.namespaces.labels(namespace)).await;
+        if let Some(labels) = known.map_err(|late| Unavailable { what: what(), source: late.into() })? {
             return Ok(labels);
         }
-        // Where namespaces may not be watched, one may still be granted.
+        // Where namespaces may not be watched, a single one may still be read.
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
-        let what = || format!("namespace {namespace}");
-        match bounded(api.get_opt(namespace), what).await? {
+        let call = api.get_opt(namespace);
+        match bounded(call, what).await? {
             Answer::Found(namespace) => Ok(Some(namespace.metadata.labels.unwrap_or_default())),
             Answer::Absent => Ok(None),
-            Answer::Forbidden => {
-                self.tell(
-                    namespace,
-                    "labels of this namespace may not be read, so no allowedNamespaces.selector admits it; grant list and watch on namespaces as in manifests/base",
-                );
-                Ok(None)
-            }
+            Answer::Forbidden(refused) => Err(Unavailable { what: what(), source: refused.into() }),
         }
     }
 }
@@ -94,7 +96,7 @@ impl Surroundings for ClusterSurroundings {
 enum Answer<T> {
     Found(T),
     Absent,
-    Forbidden,
+    Forbidden(kube::Error),
 }
 
 async fn bounded<T>(
@@ -104,7 +106,9 @@ async fn bounded<T>(
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(Ok(Some(found))) => Ok(Answer::Found(found)),
         Ok(Ok(None)) => Ok(Answer::Absent),
-        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Ok(Answer::Forbidden),
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+            Ok(Answer::Forbidden(kube::Error::Api(status)))
+        }
         Ok(Err(error)) => Err(Unavailable { what: what(), source: error.into() }),
         Err(late) => Err(Unavailable { what: what(), source: late.into() }),
     }

@@ -115,7 +115,7 @@ impl Passes {
                 manifests = before.chain(manifests).chain(after).collect();
             }
         }
-        self.world.facts = loaded.facts.clone();
+        self.world.take(&loaded.facts);
         self.done.clear();
         self.due.clear();
         self.places.clear();

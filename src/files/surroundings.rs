@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -91,11 +92,27 @@ fn metadata(document: &Value) -> (String, String, BTreeMap<String, String>) {
     (text("name").unwrap_or_default(), text("namespace").unwrap_or_else(|| "default".to_owned()), labels)
 }
 
-/// What the engine may ask when files are the source.
-#[derive(Clone, Debug)]
+/// What the engine and the outbox may ask when files are the source. Clones
+/// see the same facts, those of the files as they were read last.
+#[derive(Clone, Debug, Default)]
 pub struct FileSurroundings {
-    pub(super) facts: Facts,
-    pub(super) secrets_dir: Option<PathBuf>,
+    facts: Arc<RwLock<Facts>>,
+    secrets_dir: Option<PathBuf>,
+}
+
+impl FileSurroundings {
+    /// Nothing but the Secrets in a folder, until files are read.
+    pub fn new(secrets_dir: Option<PathBuf>) -> Self {
+        Self { facts: Arc::default(), secrets_dir }
+    }
+
+    pub(super) fn take(&self, facts: &Facts) {
+        *self.facts.write().unwrap_or_else(PoisonError::into_inner) = facts.clone();
+    }
+
+    fn facts(&self) -> RwLockReadGuard<'_, Facts> {
+        self.facts.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
@@ -107,14 +124,14 @@ impl Surroundings for FileSurroundings {
             return Ok(found);
         }
         let at = (namespace.to_owned(), name.to_owned());
-        Ok(self.facts.secrets.get(&at).cloned().unwrap_or(SecretFact::Absent))
+        Ok(self.facts().secrets.get(&at).cloned().unwrap_or(SecretFact::Absent))
     }
 
     async fn namespace_labels(
         &self,
         namespace: &str,
     ) -> Result<Option<BTreeMap<String, String>>, Unavailable> {
-        let mut labels = self.facts.namespaces.get(namespace).cloned().unwrap_or_default();
+        let mut labels = self.facts().namespaces.get(namespace).cloned().unwrap_or_default();
         labels.entry(NAME_LABEL.to_owned()).or_insert_with(|| namespace.to_owned());
         Ok(Some(labels))
     }
@@ -168,7 +185,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     fn world(secrets_dir: Option<PathBuf>) -> FileSurroundings {
-        FileSurroundings { facts: Facts::default(), secrets_dir }
+        FileSurroundings::new(secrets_dir)
     }
 
     #[tokio::test]
@@ -210,7 +227,8 @@ mod tests {
         let faults = facts.add_secret(&document);
         let fields: Vec<_> = faults.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["data[odd]", "stringData[number]"]);
-        let world = FileSurroundings { facts, secrets_dir: None };
+        let world = FileSurroundings::default();
+        world.take(&facts);
         let SecretFact::Found { data, .. } = world.secret("default", "s").await.unwrap() else { panic!("absent") };
         assert_eq!(data["password"].expose_secret(), "secret");
         assert_eq!(data["other"].expose_secret(), "plain");

@@ -14,10 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::load::{Loaded, load};
 use super::object::Object;
-use super::pass::{Done, Passes, Prune, chain};
-use super::surroundings::{Facts, FileSurroundings};
+use super::pass::{Done, Passes, chain};
 use super::{Fault, order, walk};
-use crate::engine::{Engine, EngineError};
+use crate::engine::EngineError;
 
 /// Changes within this time are one change: editors write in several steps.
 const DEBOUNCE: Duration = Duration::from_millis(300);
@@ -35,18 +34,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The folder or file.
     pub path: PathBuf,
-    /// Secrets beside those in the manifests.
+    /// Secrets beside those in the manifests; only to see when they change.
     pub secrets_dir: Option<PathBuf>,
-    /// What becomes of objects that are gone.
-    pub prune: Prune,
-}
-
-impl Options {
-    /// The source on its way into the database.
-    pub fn passes(&self, engine: Engine) -> Passes {
-        let world = FileSurroundings { facts: Facts::default(), secrets_dir: self.secrets_dir.clone() };
-        Passes::new(engine, world, self.prune.clone())
-    }
 }
 
 /// Who wants to hear what happens.
@@ -90,7 +79,7 @@ pub enum WatchError {
 /// Follows the source until `stop`. The first pass must get through; later
 /// failures are told and tried again.
 pub async fn watch(
-    engine: Engine,
+    passes: Passes,
     options: Options,
     listener: &mut dyn Listener,
     stop: CancellationToken,
@@ -100,7 +89,7 @@ pub async fn watch(
         return Err(WatchError::Unreadable(format!("{path} cannot be read: {why}: check --from")));
     }
     let (_watcher, mut changes) = changes(&options);
-    let mut following = Following::new(engine, options);
+    let mut following = Following::new(passes, options);
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
         passed = following.pass(listener, true) => passed?,
@@ -174,9 +163,9 @@ struct Following {
 }
 
 impl Following {
-    fn new(engine: Engine, options: Options) -> Self {
+    fn new(passes: Passes, options: Options) -> Self {
         Self {
-            passes: options.passes(engine),
+            passes,
             options,
             last: Loaded::default(),
             seen: vec![],

@@ -15,8 +15,10 @@ pub mod activations;
 pub mod audit;
 pub mod devices;
 pub mod grants;
+pub mod invitations;
 pub mod objects;
 pub mod outbox;
+pub mod references;
 pub mod roles;
 pub mod tenants;
 

@@ -108,6 +108,35 @@ impl Tx {
         self.wake_recipient(id).await
     }
 
+    /// Gives claimed mails back without counting an attempt, to be claimed
+    /// again from `due_at` on.
+    pub async fn postpone_mails(&mut self, ids: &[Uuid], worker: Uuid, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "UPDATE outbox SET due_at = $3, claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT jsonb_array_elements_text($1)::uuid)",
+            sqlite: "UPDATE outbox SET due_at = $3, claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT value FROM json_each($1))",
+        };
+        self.write(sql, args![json(&ids), worker, due_at]).await?;
+        Ok(())
+    }
+
+    /// Gives up a claimed mail that has become pointless, and wakes its
+    /// account's object.
+    pub async fn drop_mail(&mut self, id: Uuid, worker: Uuid) -> Result<(), StoreError> {
+        let sql = "UPDATE outbox SET state = 'dropped', claimed_by = NULL, claimed_until = NULL
+            WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
+        self.write(sql, args![id, worker]).await?;
+        self.wake_recipient(id).await
+    }
+
+    /// Takes a claimed mail out that nobody should get any more.
+    pub async fn mark_dropped(&mut self, id: Uuid, worker: Uuid) -> Result<(), StoreError> {
+        let sql = "UPDATE outbox SET state = 'dropped', claimed_by = NULL, claimed_until = NULL WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
+        self.write(sql, args![id, worker]).await?;
+        Ok(())
+    }
+
     async fn wake_recipient(&mut self, outbox: Uuid) -> Result<(), StoreError> {
         let now = self.now();
         let sql = Sql {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64;
-use minijinja::value::Value;
+use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -218,7 +218,7 @@ fn about<'a>(subject: &'a Subject, tone: &'static str, passage: Passage, languag
 fn render(status: StatusCode, view: &View<'_>) -> Response {
     let filled = TEMPLATES.as_ref().map_err(ToString::to_string).and_then(|templates| {
         let template = templates.get_template("page.html").map_err(|e| e.to_string())?;
-        template.render(context! { style => STYLE, view => Value::from_serialize(view) }).map_err(|e| e.to_string())
+        template.render(context! { style => STYLE, view => Value::from(Serde(view)) }).map_err(|e| e.to_string())
     });
     match filled {
         Ok(html) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),

@@ -59,6 +59,8 @@ impl<'a> Desk<'a> {
     /// Starts the controller with the rights of its ServiceAccount and waits
     /// until it is ready.
     pub(crate) async fn start(&self) -> Running {
+        // Shown when a test fails; the second test of a process finds it done.
+        let _ = tracing_subscriber::fmt().with_env_filter("info").with_test_writer().try_init();
         let client = self.cluster.controller().await;
         let source = controller::cluster_source(&client).await.unwrap();
         let engine = Engine::new(
@@ -103,7 +105,8 @@ impl<'a> Desk<'a> {
     /// Waits until an object does not exist any more.
     pub(crate) async fn gone(&self, kind: &str, namespace: &str, name: &str) {
         let what = format!("{kind} {namespace}/{name} is gone");
-        eventually(&what, BOUND, || async { self.get(kind, namespace, name).await.is_none().then_some(()) }).await;
+        eventually(&what, BOUND, || async { self.get(kind, namespace, name).await.is_none().then_some(()) })
+            .await;
     }
 
     /// How many objects the database knows.

@@ -111,9 +111,7 @@ async fn cluster_a_paused_object_is_left_alone_until_it_is_not() {
         condition(&role, "Paused").map(|_| ())
     })
     .await;
-    cluster
-        .kubectl_ok(&["delete", "accountroles", "-n", &namespace, "home-role", "--wait=false"], "")
-        .await;
+    cluster.kubectl_ok(&["delete", "accountroles", "-n", &namespace, "home-role", "--wait=false"], "").await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert!(desk.get("accountroles", &namespace, "home-role").await.is_some(), "a deletion waits");
     annotate("tenantry.dev/paused-").await;
@@ -145,6 +143,13 @@ spec: {{parentRef: {{name: top, namespace: {above}}}}}"
     cluster.kubectl_ok(&["label", "namespace", &below, "customers=open"], "").await;
     let child = desk.reason("tenants", &below, "child", "Reconciled").await;
     assert_eq!(child["status"]["path"], "/top/child");
+    tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+    // Not knowing the labels yet is not the same as no.
+    controller.stop().await;
+    let rows = desk.store.writes();
+    let controller = desk.start().await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!((controller.metrics.api_writes(), desk.store.writes() - rows), (0, 0));
     cluster.kubectl_ok(&["label", "namespace", &below, "customers-"], "").await;
     desk.reason("tenants", &below, "child", "RefNotPermitted").await;
     controller.stop().await;

@@ -7,6 +7,9 @@
 //! (`tests/tools/guard`) ends it with the run. The harness may be used by the
 //! files in `tests/` only and knows nothing of the crate but its binary, its
 //! `crds/` and its `manifests/`.
+//!
+//! A test that uses the cluster has "cluster" in its name or its module's: by
+//! that `.config/nextest.toml` keeps them to two at a time.
 
 #![allow(
     dead_code,

@@ -1,0 +1,90 @@
+//! `tenantry activation`: how far invitations have come.
+
+use clap::{Args, Subcommand};
+
+use super::Verdict;
+use super::devices::{TenantRef, resolve};
+use super::fail::{Fail, out_error};
+use super::out::{Format, Out, tame};
+use crate::app;
+use crate::config::Settings;
+use crate::store::Access;
+use crate::store::invitations::Invitation;
+
+const PAGE: i64 = 1_000;
+
+/// List invitations and how far they have come
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  tenantry activation list\n  tenantry activation list --tenant acme/north -o json\n\nTo send an invitation again, give the SubAdmin a new value of the annotation\ntenantry.dev/resend-activation."
+)]
+pub(super) struct Activation {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(List),
+}
+
+/// List accounts with their phase and their newest link
+#[derive(Args)]
+#[command(after_help = "Examples:\n  tenantry activation list\n  tenantry activation list -o yaml")]
+struct List {
+    /// Only accounts of this Tenant and those below it: namespace/name
+    #[arg(long, value_name = "REF")]
+    tenant: Option<TenantRef>,
+
+    /// The source whose Tenants are meant, if several have one of the same name
+    #[arg(long, value_name = "NAME", env = "TENANTRY_SOURCE")]
+    source: Option<String>,
+
+    /// Print a list for programs
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+impl Activation {
+    pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
+        let Command::List(List { tenant, source, output }) = self.command;
+        let store = app::open(settings).await?;
+        let tenant = match &tenant {
+            None => None,
+            Some(tenant) => {
+                let mut tx = store.begin(Access::Read).await?;
+                let source = source.as_deref().filter(|name| !name.is_empty());
+                Some(resolve(&mut tx, source, tenant).await?.map_err(Fail::Because)?)
+            }
+        };
+        let mut list = out.list(output);
+        let mut after = String::new();
+        loop {
+            let mut tx = store.begin(Access::Read).await?;
+            let page = tx.invitations(tenant, &after, PAGE).await?;
+            drop(tx);
+            for (_, invitation) in &page {
+                list.item(out, invitation, HEADER, row)?;
+            }
+            match page.last() {
+                Some((last, _)) => after.clone_from(last),
+                None => break,
+            }
+        }
+        if list.end(out)? == 0 {
+            out_error("no accounts yet: apply a SubAdmin first");
+        }
+        store.close().await;
+        Ok(Verdict::Good)
+    }
+}
+
+const HEADER: &str =
+    "ACCOUNT                   SUBADMIN                          TENANT                    PHASE     LINK ENDS";
+
+fn row(invitation: &Invitation) -> String {
+    let Invitation { username, object, tenant, phase, expires_at, .. } = invitation;
+    let ends = expires_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let object = object.as_deref().unwrap_or("-");
+    format!("{:<24}  {:<32}  {:<24}  {phase:<8}  {ends}", tame(username), tame(object), tame(tenant))
+}

@@ -1,0 +1,81 @@
+//! `tenantry devices list`: the inventory, page by page, so that a million
+//! devices need no more memory than a thousand.
+
+use clap::Args;
+
+use super::super::Verdict;
+use super::super::fail::{Fail, out_error};
+use super::super::out::{Format, Out, tame};
+use super::{TenantRef, resolve};
+use crate::app;
+use crate::config::Settings;
+use crate::store::Access;
+use crate::store::devices::Listed;
+
+const PAGE: i64 = 1_000;
+
+/// List devices with their holders
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  tenantry devices list\n  tenantry devices list --tenant acme/north -o json"
+)]
+pub(super) struct List {
+    /// Only what this Tenant and those below it hold: namespace/name
+    #[arg(long, value_name = "REF")]
+    tenant: Option<TenantRef>,
+
+    /// The source whose Tenants are meant, if several have one of the same name
+    #[arg(long, value_name = "NAME", env = "TENANTRY_SOURCE")]
+    source: Option<String>,
+
+    /// Print a list for programs
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+impl List {
+    pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
+        let store = app::open(settings).await?;
+        let source = self.source.as_deref().filter(|name| !name.is_empty());
+        let tenant = match &self.tenant {
+            None => None,
+            Some(tenant) => {
+                let mut tx = store.begin(Access::Read).await?;
+                Some(resolve(&mut tx, source, tenant).await?.map_err(Fail::Because)?)
+            }
+        };
+        let mut list = out.list(self.output);
+        let header = row(["DEVICE", "UNIT", "TENANT", "ACCOUNT", "NAME", "LABELS"]);
+        let mut after = String::new();
+        loop {
+            let mut tx = store.begin(Access::Read).await?;
+            let page = tx.list_devices(tenant, &after, PAGE).await?;
+            drop(tx);
+            for device in &page {
+                list.item(out, device, &header, line)?;
+            }
+            match page.last() {
+                Some(last) => after.clone_from(&last.device_id),
+                None => break,
+            }
+        }
+        if list.end(out)? == 0 {
+            out_error("no devices: import some with `tenantry devices import FILE`");
+        }
+        store.close().await;
+        Ok(Verdict::Good)
+    }
+}
+
+fn line(device: &Listed) -> String {
+    let Listed { device_id, unit_id, name, labels, tenant, account } = device;
+    let or = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), tame);
+    let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    row([&tame(device_id), &or(unit_id), &or(tenant), &or(account), &tame(name), &tame(&labels.join(";"))])
+}
+
+/// Columns of a fixed width, because the widest value of a million is not
+/// known when the first one is printed.
+fn row([device, unit, tenant, account, name, labels]: [&str; 6]) -> String {
+    format!("{device:<24}  {unit:<16}  {tenant:<24}  {account:<16}  {name:<24}  {labels}").trim_end().to_owned()
+}
