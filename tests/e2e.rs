@@ -94,7 +94,7 @@ impl Site {
 const READY: &str = r#".status.conditions[?(@.type=="Ready")].status"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_yaml_to_an_active_account_and_back_to_nothing() {
+async fn cluster_from_yaml_to_an_active_account_and_back_to_nothing() {
     let mail = Mail::shared().await;
     let database = Postgres::shared().await.database("e2e").await;
     let site = Site::open("e2e", &database, mail).await;
@@ -137,7 +137,7 @@ spec: {{displayName: ACME}}
     site.until("subadmin/kim", ".status.phase", "Invited").await;
     let token = link.split_once("token=").unwrap().1;
     let password = "seven herons crossed the dike";
-    let form = [("token", token), ("password", password), ("repeated", password)];
+    let form = [("token", token), ("password", password), ("again", password)];
     let answer = reqwest::Client::new().post(format!("{}/activate", site.pages)).form(&form).send().await.unwrap();
     assert!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await.unwrap());
     let took = site.until("subadmin/kim", ".status.phase", "Active").await;
@@ -168,7 +168,7 @@ spec: {{displayName: ACME}}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_invitation_is_repeated_when_the_annotation_asks_for_it() {
+async fn cluster_an_invitation_is_repeated_when_the_annotation_asks_for_it() {
     let mail = Mail::shared().await;
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("t.db").display());

@@ -127,6 +127,7 @@ impl Apply {
             None => out.line(&shown::table(&done, out.width()))?,
         }
         // The table first: it says how far things went before a failure.
+        out.flush()?;
         passed?;
         tell_mails(drained, &settings.mail_url);
         store.close().await;

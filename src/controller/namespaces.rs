@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
@@ -22,9 +21,6 @@ use super::cache::Scope;
 use super::queue::Lane;
 use super::watch::Trouble;
 use crate::domain::object::Kind;
-
-/// How long to wait before asking again for a right that is missing.
-const FORBIDDEN_WAIT: Duration = Duration::from_secs(300);
 
 type Labels = BTreeMap<String, String>;
 
@@ -70,6 +66,18 @@ impl Namespaces {
         true
     }
 
+    /// They may not be watched. Once there was a list it stays good enough: a
+    /// starting API server refuses for a while what it grants a moment later.
+    fn forbidden(&self) {
+        self.state.send_if_modified(|state| {
+            let asking = *state == State::Asking;
+            if asking {
+                *state = State::Forbidden;
+            }
+            asking
+        });
+    }
+
     fn retain(&self, keep: impl Fn(&String) -> bool) {
         self.labels.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| keep(name));
     }
@@ -77,15 +85,6 @@ impl Namespaces {
 
 /// Watches namespaces for as long as the controller runs.
 pub(super) async fn run(shared: Arc<Shared>) {
-    loop {
-        watch(&shared).await;
-        shared.namespaces.state.send_replace(State::Forbidden);
-        tokio::time::sleep(FORBIDDEN_WAIT).await;
-    }
-}
-
-/// Returns only when namespaces may not be watched.
-async fn watch(shared: &Shared) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(shared.client.clone());
     let mut stream = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
     let mut trouble = Trouble::new("namespaces".to_owned(), "namespaces");
@@ -94,9 +93,8 @@ async fn watch(shared: &Shared) {
         let event = match event {
             Ok(event) => event,
             Err(error) => {
-                trouble.met(&error);
-                if trouble.is_forbidden() {
-                    return;
+                if trouble.met(&error) {
+                    shared.namespaces.forbidden();
                 }
                 continue;
             }
@@ -108,13 +106,13 @@ async fn watch(shared: &Shared) {
                 if let Some(name) = namespace.metadata.name.clone() {
                     seen.insert(name);
                 }
-                changed(shared, namespace);
+                changed(&shared, namespace);
             }
             Event::InitDone => {
                 shared.namespaces.retain(|name| seen.contains(name));
                 shared.namespaces.state.send_replace(State::Complete);
             }
-            Event::Apply(namespace) => changed(shared, namespace),
+            Event::Apply(namespace) => changed(&shared, namespace),
             Event::Delete(namespace) => {
                 shared.namespaces.retain(|name| Some(name) != namespace.metadata.name.as_ref());
             }

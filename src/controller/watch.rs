@@ -4,12 +4,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
+use tokio::time::Instant;
 
 use super::cache::{Scope, trim};
 use super::queue::Lane;
@@ -45,7 +47,9 @@ pub(super) async fn run(shared: Arc<Shared>, scope: Scope) {
                 trouble.over();
                 take(&shared, &scope, &mut listing, event);
             }
-            Err(error) => trouble.met(&error),
+            Err(error) => {
+                trouble.met(&error);
+            }
         }
     }
 }
@@ -101,29 +105,35 @@ fn complete(shared: &Shared, scope: &Scope, listing: &HashSet<ObjectKey>) {
     shared.cache.complete(scope);
 }
 
-/// What is wrong with a watch, told when it begins, changes and ends.
+/// How often a trouble that lasts is told again. A watch that works again may
+/// have nothing to say for long, so the end of a trouble is first of all that it
+/// is not repeated.
+const REPEAT: Duration = Duration::from_secs(300);
+
+/// What is wrong with a watch, told when it begins, when it changes, and every
+/// five minutes while it lasts.
 pub(super) struct Trouble {
     what: String,
     resource: String,
-    told: Option<String>,
-    forbidden: bool,
+    told: Option<(String, Instant)>,
 }
 
 impl Trouble {
     pub(super) fn new(what: String, resource: &str) -> Self {
-        Self { what, resource: resource.to_owned(), told: None, forbidden: false }
+        Self { what, resource: resource.to_owned(), told: None }
     }
 
-    /// The watch has failed and will be tried again.
-    pub(super) fn met(&mut self, error: &watcher::Error) {
-        self.forbidden = false;
+    /// The watch has failed and will be tried again. Tells whether a right is
+    /// missing.
+    pub(super) fn met(&mut self, error: &watcher::Error) -> bool {
+        let mut forbidden = false;
         let text = match error {
             watcher::Error::InitialListFailed(kube::Error::Api(status))
             | watcher::Error::WatchStartFailed(kube::Error::Api(status))
             | watcher::Error::WatchFailed(kube::Error::Api(status))
                 if status.is_forbidden() =>
             {
-                self.forbidden = true;
+                forbidden = true;
                 format!(
                     "{} cannot be watched: {}; grant list and watch on {} as the ClusterRole tenantry-controller in manifests/base does",
                     self.what, status.message, self.resource
@@ -134,7 +144,7 @@ impl Trouble {
                 self.what, self.resource
             ),
             // An expired place in the stream is everyday life: a new list follows.
-            watcher::Error::WatchError(status) if status.code == 410 => return,
+            watcher::Error::WatchError(status) if status.code == 410 => return false,
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => {
@@ -147,21 +157,18 @@ impl Trouble {
                 format!("{} cannot be watched: the API server gives no version", self.what)
             }
         };
-        if self.told.as_ref() != Some(&text) {
-            tracing::warn!("{text}; trying again");
-            self.told = Some(text);
+        let is_old = |(told, at): &(String, Instant)| *told == text && at.elapsed() < REPEAT;
+        if !self.told.as_ref().is_some_and(is_old) {
+            tracing::warn!("{text}; trying again, and saying so every five minutes");
+            self.told = Some((text, Instant::now()));
         }
+        forbidden
     }
 
     /// The watch works.
     pub(super) fn over(&mut self) {
-        self.forbidden = false;
         if self.told.take().is_some() {
             tracing::info!("{} are watched again", self.what);
         }
-    }
-
-    pub(super) fn is_forbidden(&self) -> bool {
-        self.forbidden
     }
 }
