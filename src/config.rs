@@ -53,7 +53,13 @@ pub struct Shared {
     pub public_url: Option<String>,
 
     /// Where the pages listen
-    #[arg(long, global = true, value_name = "HOST:PORT", env = "TENANTRY_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST:PORT",
+        env = "TENANTRY_LISTEN",
+        default_value = "127.0.0.1:8080"
+    )]
     pub listen: String,
 
     /// Where health and metrics listen
@@ -106,7 +112,9 @@ pub enum ConfigError {
     #[error("{0} must be an address and a port such as 127.0.0.1:8080")]
     Listen(&'static str),
     /// `--database-url`
-    #[error("--database-url must begin with sqlite:// or postgres://, for example sqlite://tenantry.db or postgres://user@host/tenantry")]
+    #[error(
+        "--database-url must begin with sqlite:// or postgres://, for example sqlite://tenantry.db or postgres://user@host/tenantry"
+    )]
     DatabaseUrl,
 }
 
@@ -219,7 +227,8 @@ fn address(flag: &'static str, text: &str) -> Result<Address, ConfigError> {
         Ok(at) => Some(at),
         // A name such as localhost; the older protocol first, as people expect.
         Err(_) => {
-            let mut found: Vec<SocketAddr> = text.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+            let mut found: Vec<SocketAddr> =
+                text.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
             found.sort_by_key(SocketAddr::is_ipv6);
             found.first().copied()
         }
@@ -236,7 +245,9 @@ mod tests {
         assert_eq!(base("https://a.example/").unwrap(), "https://a.example");
         assert_eq!(base("http://127.0.0.1:8080").unwrap(), "http://127.0.0.1:8080");
         assert_eq!(base("https://a.example/accounts/").unwrap(), "https://a.example/accounts");
-        for wrong in ["a.example", "ftp://a.example", "https://", "https://u:p@a.example", "https://a.example/?x=1"] {
+        for wrong in
+            ["a.example", "ftp://a.example", "https://", "https://u:p@a.example", "https://a.example/?x=1"]
+        {
             assert!(base(wrong).is_err(), "{wrong}");
         }
     }

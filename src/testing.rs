@@ -47,7 +47,7 @@ impl World {
         let engine = Engine::new(store, SOURCE, RootNamespaces::Any, key, [3; 32]);
         let mut tx = engine.store().begin(Access::Write).await.unwrap();
         let now = tx.now();
-        let tenant = insert_tenant(&mut tx, &engine, now, mail).await;
+        let tenant = insert_tenant(&mut tx, &engine, now, "north", mail).await;
         let account = insert_account(&mut tx, &engine, now, &tenant, "kim", ADDRESS).await;
         tx.commit().await.unwrap();
         Self { _folder: folder, url, engine, tenant, account }
@@ -72,11 +72,25 @@ impl World {
 
     /// One more account of the same tenant.
     pub(crate) async fn another(&self, name: &str, email: &str) -> Account {
+        self.another_of(&self.tenant, name, email).await
+    }
+
+    /// One more account.
+    pub(crate) async fn another_of(&self, tenant: &Tenant, name: &str, email: &str) -> Account {
         let mut tx = self.write().await;
         let now = tx.now();
-        let account = insert_account(&mut tx, &self.engine, now, &self.tenant, name, email).await;
+        let account = insert_account(&mut tx, &self.engine, now, tenant, name, email).await;
         tx.commit().await.unwrap();
         account
+    }
+
+    /// One more tenant, with a tree of its own.
+    pub(crate) async fn another_tenant(&self, name: &str, mail: Option<MailSettings>) -> Tenant {
+        let mut tx = self.write().await;
+        let now = tx.now();
+        let tenant = insert_tenant(&mut tx, &self.engine, now, name, mail).await;
+        tx.commit().await.unwrap();
+        tenant
     }
 
     /// Replaces the account's row.
@@ -93,7 +107,12 @@ impl World {
         self.invite_for(self.account.id, purpose, SignedDuration::from_hours(72)).await
     }
 
-    pub(crate) async fn invite_for(&self, account: Uuid, purpose: Purpose, valid: SignedDuration) -> (Uuid, String) {
+    pub(crate) async fn invite_for(
+        &self,
+        account: Uuid,
+        purpose: Purpose,
+        valid: SignedDuration,
+    ) -> (Uuid, String) {
         let mut tx = self.write().await;
         let now = tx.now();
         let activation = Activation {
@@ -130,7 +149,13 @@ async fn register(tx: &mut Tx, engine: &Engine, now: Timestamp, kind: Kind, name
     object.id
 }
 
-async fn insert_tenant(tx: &mut Tx, engine: &Engine, now: Timestamp, mail: Option<MailSettings>) -> Tenant {
+async fn insert_tenant(
+    tx: &mut Tx,
+    engine: &Engine,
+    now: Timestamp,
+    name: &str,
+    mail: Option<MailSettings>,
+) -> Tenant {
     let id = engine.id(now);
     let branding = Branding {
         product_name: Some("North Fleet".to_owned()),
@@ -138,11 +163,11 @@ async fn insert_tenant(tx: &mut Tx, engine: &Engine, now: Timestamp, mail: Optio
     };
     let tenant = Tenant {
         id,
-        object: Some(register(tx, engine, now, Kind::Tenant, "north").await),
+        object: Some(register(tx, engine, now, Kind::Tenant, name).await),
         parent: None,
         root: id,
-        name: "north".to_owned(),
-        path: "/north".to_owned(),
+        name: name.to_owned(),
+        path: format!("/{name}"),
         permitted: true,
         settings: tenant::Settings {
             display_name: "Acme North".to_owned(),

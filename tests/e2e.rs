@@ -2,7 +2,7 @@
 //! the binary as the restricted user of the manifests, rows in a database, the
 //! mail through a real server, the link followed as a browser would, status
 //! `Active`, and everything gone in the end.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on shall stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod harness;
 
@@ -45,7 +45,14 @@ impl Site {
             .env("TENANTRY_OPS_LISTEN", &ops)
             .dir(folder.path())
             .spawn();
-        let site = Self { cluster, namespace, controller, pages, operations: format!("http://{ops}"), _folder: folder };
+        let site = Self {
+            cluster,
+            namespace,
+            controller,
+            pages,
+            operations: format!("http://{ops}"),
+            _folder: folder,
+        };
         site.until_ok("/readyz").await;
         site
     }
@@ -57,7 +64,11 @@ impl Site {
             if answer.is_ok_and(|a| a.status().is_success()) {
                 return;
             }
-            assert!(self.controller.ended().is_none(), "the controller has ended:\n{}", self.controller.stderr());
+            assert!(
+                self.controller.ended().is_none(),
+                "the controller has ended:\n{}",
+                self.controller.stderr()
+            );
             assert!(start.elapsed() < PATIENCE, "{path} is not ready:\n{}", self.controller.stderr());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -138,7 +149,8 @@ spec: {{displayName: ACME}}
     let token = link.split_once("token=").unwrap().1;
     let password = "seven herons crossed the dike";
     let form = [("token", token), ("password", password), ("again", password)];
-    let answer = reqwest::Client::new().post(format!("{}/activate", site.pages)).form(&form).send().await.unwrap();
+    let answer =
+        reqwest::Client::new().post(format!("{}/activate", site.pages)).form(&form).send().await.unwrap();
     assert!(answer.status().is_success(), "{}: {}", answer.status(), answer.text().await.unwrap());
     let took = site.until("subadmin/kim", ".status.phase", "Active").await;
     assert!(took < Duration::from_secs(5), "status followed only after {took:?}");
@@ -190,7 +202,10 @@ spec: {{tenantRef: {{name: acme}}, username: ada, email: {address}, tier: Root}}
     .await;
     let first = mail.wait_for_mail(&address, PATIENCE).await;
     site.cluster
-        .kubectl_ok(&["annotate", "-n", &site.namespace, "subadmin/ada", "tenantry.dev/resend-activation=again"], "")
+        .kubectl_ok(
+            &["annotate", "-n", &site.namespace, "subadmin/ada", "tenantry.dev/resend-activation=again"],
+            "",
+        )
         .await;
     let both = mail.wait_for_mails(&address, 2, PATIENCE).await;
     site.until("subadmin/ada", ".status.lastHandledResend", "again").await;

@@ -69,7 +69,9 @@ pub enum KeyError {
         source: io::Error,
     },
     /// The file cannot be made.
-    #[error("the key file {path} cannot be written: make its folder writable, or give another with --key-file")]
+    #[error(
+        "the key file {path} cannot be written: make its folder writable, or give another with --key-file"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -131,7 +133,11 @@ mod tests {
         let path = folder.path().join("key");
         let bytes = [7; 32];
         let expected = LinkKey::new(bytes.to_vec()).unwrap().fingerprint();
-        for text in [HEXLOWER.encode(&bytes), format!("{}\n", BASE64.encode(&bytes)), data_encoding::HEXUPPER.encode(&bytes)] {
+        for text in [
+            HEXLOWER.encode(&bytes),
+            format!("{}\n", BASE64.encode(&bytes)),
+            data_encoding::HEXUPPER.encode(&bytes),
+        ] {
             fs::write(&path, text).unwrap();
             assert_eq!(read(&path).unwrap().fingerprint(), expected);
         }

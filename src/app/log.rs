@@ -17,9 +17,7 @@ pub fn start(filter: Option<&str>, format: LogFormat, default: &str) -> Result<(
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => {
-            builder.with_target(false).with_ansi(io::stderr().is_terminal()).try_init()
-        }
+        LogFormat::Text => builder.with_target(false).with_ansi(io::stderr().is_terminal()).try_init(),
     };
     // Somebody else, a test for example, has begun already.
     drop(started);

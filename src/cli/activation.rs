@@ -79,8 +79,7 @@ impl Activation {
     }
 }
 
-const HEADER: &str =
-    "ACCOUNT                   SUBADMIN                          TENANT                    PHASE     LINK ENDS";
+const HEADER: &str = "ACCOUNT                   SUBADMIN                          TENANT                    PHASE     LINK ENDS";
 
 fn row(invitation: &Invitation) -> String {
     let Invitation { username, object, tenant, phase, expires_at, .. } = invitation;

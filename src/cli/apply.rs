@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::Verdict;
 use super::fail::{Fail, out_error};
 use super::out::{Format, Out};
-use super::Verdict;
 use crate::app::{self, Drained, Post};
 use crate::config::Settings;
 use crate::domain::object::Kind;
@@ -77,8 +77,12 @@ pub(super) struct SourceArguments {
 
 impl SourceArguments {
     pub(super) fn roots(&self) -> Option<RootNamespaces> {
-        let names: Vec<String> =
-            self.root_namespaces.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        let names: Vec<String> = self
+            .root_namespaces
+            .iter()
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect();
         (!names.is_empty()).then_some(RootNamespaces::Listed(names))
     }
 }
@@ -101,7 +105,10 @@ impl Apply {
         loaded.notes.iter().for_each(|note| out_error(&format!("note: {note}")));
         loaded.faults.iter().for_each(|fault| out_error(&format!("error: {fault}")));
         if loaded.objects.is_empty() && loaded.faults.is_empty() {
-            return Err(Fail::Because(format!("{} holds no object of Tenantry: check the path", self.path.display())));
+            return Err(Fail::Because(format!(
+                "{} holds no object of Tenantry: check the path",
+                self.path.display()
+            )));
         }
         let store = app::open(settings).await?;
         let engine = app::engine(settings, store.clone(), source, roots).await?;
@@ -124,6 +131,7 @@ impl Apply {
         let done: Vec<Done> = passes.done().cloned().collect();
         match self.output {
             Some(format) => out.value(format, &shown::values(&done))?,
+            None if done.is_empty() => {}
             None => out.line(&shown::table(&done, out.width()))?,
         }
         // The table first: it says how far things went before a failure.

@@ -3,9 +3,9 @@
 use clap::Args;
 use clap_complete::Shell;
 
+use super::Verdict;
 use super::fail::Fail;
 use super::out::Out;
-use super::Verdict;
 
 /// Print completions for a shell
 #[derive(Args)]

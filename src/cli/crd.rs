@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Verdict;
 use super::fail::{Fail, chain};
 use super::out::Out;
-use super::Verdict;
 use crate::api;
 
 /// Print the CustomResourceDefinitions
@@ -24,16 +24,18 @@ pub(super) struct Crd {
 impl Crd {
     pub(super) fn run(self, out: &mut Out) -> Result<Verdict, Fail> {
         if let Some(folder) = &self.out_dir {
-            fs::create_dir_all(folder)
-                .map_err(|error| Fail::because(format!("the folder {} cannot be made", folder.display()), error))?;
+            fs::create_dir_all(folder).map_err(|error| {
+                Fail::because(format!("the folder {} cannot be made", folder.display()), error)
+            })?;
         }
         for (index, kind) in api::Kind::ALL.into_iter().enumerate() {
             let text = api::crds_yaml(&api::crd(kind)).map_err(|error| Fail::Because(chain(&error)))?;
             match &self.out_dir {
                 Some(folder) => {
                     let path = folder.join(file_name(kind));
-                    fs::write(&path, text)
-                        .map_err(|error| Fail::because(format!("{} cannot be written", path.display()), error))?;
+                    fs::write(&path, text).map_err(|error| {
+                        Fail::because(format!("{} cannot be written", path.display()), error)
+                    })?;
                 }
                 None => {
                     if index > 0 {

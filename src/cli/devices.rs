@@ -8,9 +8,9 @@ mod list;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use super::Verdict;
 use super::fail::Fail;
 use super::out::Out;
-use super::Verdict;
 use crate::config::Settings;
 use crate::store::Tx;
 
@@ -77,7 +77,10 @@ pub(super) async fn resolve(
         [] => Err(format!("no tenant {tenant} is in the database: apply it first, or correct the name")),
         several => {
             let names: Vec<_> = several.iter().map(|(source, _)| source.as_str()).collect();
-            Err(format!("several sources have a tenant {tenant}: choose with --source one of {}", names.join(", ")))
+            Err(format!(
+                "several sources have a tenant {tenant}: choose with --source one of {}",
+                names.join(", ")
+            ))
         }
     })
 }

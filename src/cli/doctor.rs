@@ -76,21 +76,35 @@ async fn database(settings: &Settings) -> (Option<Store>, Finding) {
     if let Some(path) = store::sqlite_path(url) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
-            return (None, Finding::Fail(format!("the folder {} does not exist: create it", folder.display())));
+            return (
+                None,
+                Finding::Fail(format!("the folder {} does not exist: create it", folder.display())),
+            );
         }
         if !path.exists() {
             // Opening would create it, and this changes nothing.
-            return (None, match tempfile_in(folder) {
-                Ok(()) => Finding::Ok(format!("{} does not exist yet: the first run creates it", path.display())),
-                Err(error) => Finding::Fail(format!("{} cannot be written: {error}: make it writable", folder.display())),
-            });
+            return (
+                None,
+                match tempfile_in(folder) {
+                    Ok(()) => Finding::Ok(format!(
+                        "{} does not exist yet: the first run creates it",
+                        path.display()
+                    )),
+                    Err(error) => Finding::Fail(format!(
+                        "{} cannot be written: {error}: make it writable",
+                        folder.display()
+                    )),
+                },
+            );
         }
     }
     let connected = tokio::time::timeout(PATIENCE, Store::connect(url)).await;
     let store = match connected {
         Ok(Ok(store)) => store,
         Ok(Err(error)) => return (None, Finding::Fail(chain(&error))),
-        Err(_) => return (None, Finding::Fail("does not answer: check --database-url and the network".to_owned())),
+        Err(_) => {
+            return (None, Finding::Fail("does not answer: check --database-url and the network".to_owned()));
+        }
     };
     let version = match store.version().await {
         Ok(version) => version,
@@ -98,7 +112,9 @@ async fn database(settings: &Settings) -> (Option<Store>, Finding) {
     };
     let finding = match setting(&store).await {
         Ok(_) => Finding::Ok(format!("{version}, schema in place")),
-        Err(_) => Finding::Warn(format!("{version}, but without its schema: run `tenantry migrate`, or just start")),
+        Err(_) => {
+            Finding::Warn(format!("{version}, but without its schema: run `tenantry migrate`, or just start"))
+        }
     };
     (Some(store), finding)
 }
@@ -117,7 +133,8 @@ async fn setting(store: &Store) -> Result<Option<String>, store::StoreError> {
 
 async fn key(settings: &Settings, store: Option<&Store>) -> Finding {
     let given = settings.key_file.is_some();
-    let Some(path) = settings.key_file.clone().or_else(|| app::default_key_file(&settings.database_url)) else {
+    let Some(path) = settings.key_file.clone().or_else(|| app::default_key_file(&settings.database_url))
+    else {
         return Finding::Fail(app::KeyError::Required.to_string());
     };
     let known = match store {
@@ -128,7 +145,9 @@ async fn key(settings: &Settings, store: Option<&Store>) -> Finding {
         return match (given, known) {
             (true, _) => Finding::Fail(app::KeyError::Missing(path).to_string()),
             (false, Some(_)) => Finding::Fail(app::KeyError::Lost(path).to_string()),
-            (false, None) => Finding::Ok(format!("{} does not exist yet: the first run creates it", path.display())),
+            (false, None) => {
+                Finding::Ok(format!("{} does not exist yet: the first run creates it", path.display()))
+            }
         };
     }
     let key = match app::read_key(&path) {
@@ -170,8 +189,13 @@ async fn mail(settings: &Settings) -> Finding {
         let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let nearest = above.ancestors().find(|path| path.is_dir()).unwrap_or(above);
         return match tempfile_in(nearest) {
-            Ok(()) => Finding::Ok(format!("{} does not exist yet: the first mail creates it", folder.display())),
-            Err(error) => Finding::Fail(format!("{} cannot be written: {error}: choose another --mail-url", nearest.display())),
+            Ok(()) => {
+                Finding::Ok(format!("{} does not exist yet: the first mail creates it", folder.display()))
+            }
+            Err(error) => Finding::Fail(format!(
+                "{} cannot be written: {error}: choose another --mail-url",
+                nearest.display()
+            )),
         };
     }
     let transport = match Transport::from_url(url, bundle) {
@@ -192,7 +216,8 @@ fn sender(settings: &Settings) -> Finding {
         (Some(from), _) => Finding::Ok(from.address().as_str().to_owned()),
         (None, MailUrl::Directory(_)) => Finding::Ok("none, which is fine for a folder of mails".to_owned()),
         (None, MailUrl::Smtp(_)) => Finding::Warn(
-            "--mail-from is not given: mails of tenants without mail.from of their own cannot be sent".to_owned(),
+            "--mail-from is not given: mails of tenants without mail.from of their own cannot be sent"
+                .to_owned(),
         ),
     }
 }
@@ -204,7 +229,10 @@ fn port(address: &Address) -> Finding {
             "{} is in use: fine if `tenantry run` uses it, else choose another with {}",
             address.at, address.flag
         )),
-        Err(error) => Finding::Fail(format!("{} cannot be listened on: {error}: choose another with {}", address.at, address.flag)),
+        Err(error) => Finding::Fail(format!(
+            "{} cannot be listened on: {error}: choose another with {}",
+            address.at, address.flag
+        )),
     }
 }
 
@@ -221,7 +249,9 @@ fn links(settings: &Settings) -> Finding {
     match (url.starts_with("https://"), local) {
         (true, false) => Finding::Ok(url.clone()),
         (_, true) => Finding::Warn(format!("{url} works on this machine only")),
-        (false, false) => Finding::Warn(format!("{url} is not protected: passwords are chosen there; use https://")),
+        (false, false) => {
+            Finding::Warn(format!("{url} is not protected: passwords are chosen there; use https://"))
+        }
     }
 }
 

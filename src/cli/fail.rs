@@ -85,15 +85,13 @@ impl From<io::Error> for Fail {
 /// was said is left out.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut last = text.clone();
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
-        if said != last {
+        if !text.contains(&said) {
             text.push_str(": ");
             text.push_str(&said);
         }
-        last = said;
         cause = error.source();
     }
     text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")

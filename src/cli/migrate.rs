@@ -2,9 +2,9 @@
 
 use clap::Args;
 
+use super::Verdict;
 use super::fail::Fail;
 use super::out::Out;
-use super::Verdict;
 use crate::app;
 use crate::config::Settings;
 
@@ -13,7 +13,9 @@ use crate::config::Settings;
 /// Every command that needs the database does this by itself; here it is a step of its own, for
 /// deployments that migrate before they start. Safe with several at once.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  tenantry migrate\n  tenantry migrate --database-url postgres://tenantry@db/tenantry")]
+#[command(
+    after_help = "Examples:\n  tenantry migrate\n  tenantry migrate --database-url postgres://tenantry@db/tenantry"
+)]
 pub(super) struct Migrate {}
 
 impl Migrate {

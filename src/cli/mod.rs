@@ -111,7 +111,10 @@ impl Cli {
     fn run(self) -> Result<Verdict, Fail> {
         let Self { command, shared } = self;
         let default = match &command {
-            Command::Run(run) if run.from.is_none() => "info",
+            // During an outage the libraries below say the same thing many times.
+            Command::Run(run) if run.from.is_none() => {
+                "tenantry=info,warn,kube_client=off,kube_runtime=off,sqlx=error"
+            }
             _ => "warn",
         };
         app::start_logging(shared.log.as_deref(), shared.log_format, default).map_err(Fail::Usage)?;

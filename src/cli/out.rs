@@ -35,7 +35,9 @@ impl Out {
     /// How wide a line may be; none where lines are read by programs.
     pub(super) fn width(&self) -> Option<u16> {
         let told = || std::env::var("COLUMNS").ok()?.parse().ok();
-        self.terminal.then(|| terminal_size::terminal_size().map(|(width, _)| width.0).or_else(told)).flatten()
+        self.terminal
+            .then(|| terminal_size::terminal_size().map(|(width, _)| width.0).or_else(told))
+            .flatten()
     }
 
     pub(super) fn line(&mut self, text: &str) -> Result<(), Fail> {
@@ -51,7 +53,8 @@ impl Out {
     }
 
     pub(super) fn value<T: Serialize>(&mut self, format: Format, value: &T) -> Result<(), Fail> {
-        let cannot = |error: &dyn std::error::Error| Fail::Because(format!("the output cannot be written: {error}"));
+        let cannot =
+            |error: &dyn std::error::Error| Fail::Because(format!("the output cannot be written: {error}"));
         match format {
             Format::Json => {
                 let text = serde_json::to_string_pretty(value).map_err(|error| cannot(&error))?;

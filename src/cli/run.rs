@@ -31,7 +31,13 @@ pub(super) struct Run {
     pub(super) from: Option<PathBuf>,
 
     /// Watch only these namespaces of the cluster [default: all]
-    #[arg(long, value_name = "NAMES", env = "TENANTRY_NAMESPACES", value_delimiter = ',', conflicts_with = "from")]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "TENANTRY_NAMESPACES",
+        value_delimiter = ',',
+        conflicts_with = "from"
+    )]
     namespaces: Vec<String>,
 
     #[command(flatten)]
@@ -43,7 +49,12 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) async fn run(self, mut settings: Settings, json_log: bool, out: &mut Out) -> Result<Verdict, Fail> {
+    pub(super) async fn run(
+        self,
+        mut settings: Settings,
+        json_log: bool,
+        out: &mut Out,
+    ) -> Result<Verdict, Fail> {
         settings.mail_allow_hosts = words(&self.mail_allow_hosts);
         let stop = Stop::on_signals().map_err(|error| Fail::from(AppError::Signals(error)))?;
         let ended = match self.from.clone() {
@@ -67,7 +78,9 @@ impl Run {
         let engine = prepared.engine(source, roots).await?;
         let base = app::base_of_links(&settings, prepared.pages_at());
         if base.is_none() {
-            out_error("warning: --public-url is not given and the pages listen for more than this machine: mails wait until it is");
+            out_error(
+                "warning: --public-url is not given and the pages listen for more than this machine: mails wait until it is",
+            );
         }
         let scene = Scene {
             engine: engine.clone(),
@@ -86,12 +99,16 @@ impl Run {
 
     async fn follow_cluster(self, settings: Settings, stop: Stop) -> Result<Ended, Fail> {
         if self.source.prune || self.source.secrets_dir.is_some() {
-            return Err(Fail::Usage("--prune and --secrets-dir are for files: give --from PATH as well".to_owned()));
+            return Err(Fail::Usage(
+                "--prune and --secrets-dir are for files: give --from PATH as well".to_owned(),
+            ));
         }
         let client = controller::connect().await.map_err(AppError::from)?;
         let prepared = prepare(settings.clone()).await?;
         if settings.public_url.is_none() {
-            out_error("warning: --public-url is not given: mails wait until it is, because their links need it");
+            out_error(
+                "warning: --public-url is not given: mails wait until it is, because their links need it",
+            );
         }
         let source = match self.source.source.as_deref().filter(|name| !name.is_empty()) {
             Some(name) => name.to_owned(),
@@ -100,7 +117,9 @@ impl Run {
         let own = || RootNamespaces::Listed(controller::own_namespace().into_iter().collect());
         let roots = self.source.roots().unwrap_or_else(own);
         if roots == RootNamespaces::Listed(vec![]) {
-            out_error("warning: no namespace is a root namespace, so that no Tenant without a parent is accepted: give --root-namespaces");
+            out_error(
+                "warning: no namespace is a root namespace, so that no Tenant without a parent is accepted: give --root-namespaces",
+            );
         }
         let engine = prepared.engine(source, roots).await?;
         Ok(prepared.cluster(engine, client, words(&self.namespaces), stop).await?)

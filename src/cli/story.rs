@@ -37,8 +37,18 @@ pub(super) struct Story<'a> {
     /// Logs are for programs: nothing is told beside them.
     quiet: bool,
     /// What was told of each object last.
-    told: BTreeMap<ObjectKey, (bool, String, String)>,
+    told: BTreeMap<ObjectKey, Told>,
     letters: BTreeSet<PathBuf>,
+}
+
+/// What a line said: whether the object is ready, why, and whether its account
+/// is active.
+#[derive(PartialEq, Eq)]
+struct Told {
+    ready: bool,
+    reason: String,
+    message: String,
+    active: bool,
 }
 
 /// Where the run listens and what it works on.
@@ -99,10 +109,15 @@ impl<'a> Story<'a> {
 
     fn is_news(&mut self, done: &Done) -> bool {
         let (reason, message) = why(done);
-        let state = (done.is_ready(), reason.to_owned(), message.to_owned());
-        let known = self.told.insert(done.key.clone(), state.clone());
-        let acted = !matches!(done.action, None | Some(Action::Unchanged | Action::Refused | Action::Paused));
-        known.as_ref() != Some(&state) || acted
+        let now = Told {
+            ready: done.is_ready(),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            active: is_active(done),
+        };
+        let news = self.told.get(&done.key) != Some(&now);
+        self.told.insert(done.key.clone(), now);
+        news || matches!(done.action, Some(Action::Created | Action::Updated | Action::Deleted))
     }
 
     fn object(&self, done: &Done, name_width: usize) -> String {
@@ -114,9 +129,13 @@ impl<'a> Story<'a> {
         };
         let (reason, message) = why(done);
         let name = tame(&format!("{}/{}", done.key.namespace, done.key.name));
-        let mut line = format!("  {mark} {:<11}  {name:<name_width$}  {}", done.key.kind.as_str(), action(done));
+        let mut line =
+            format!("  {mark} {:<11}  {name:<name_width$}  {}", done.key.kind.as_str(), action(done));
+        if is_active(done) {
+            line.push_str(&format!(", {}", self.out.green("active")));
+        }
         if !done.is_ready() {
-            let place = done.origin.as_ref().map(|at| format!(" {}", self.out.dim(&format!("({at})")))).unwrap_or_default();
+            let place = done.origin.as_ref().map(|at| self.out.dim(&format!(" ({at})"))).unwrap_or_default();
             line.push_str(&format!("\n      {}: {}{place}", self.out.bold(reason), tame(message)));
         }
         line
@@ -124,7 +143,9 @@ impl<'a> Story<'a> {
 
     /// Mails that are in the folder now and were not before.
     async fn mails(&mut self, done: &[Done]) -> Result<(), Fail> {
-        let (MailUrl::Directory(folder), Some(base)) = (&self.settings.mail_url, &self.base) else { return Ok(()) };
+        let (MailUrl::Directory(folder), Some(base)) = (&self.settings.mail_url, &self.base) else {
+            return Ok(());
+        };
         let accounts: Vec<ObjectKey> =
             done.iter().filter(|done| done.key.kind == Kind::SubAdmin).map(|done| done.key.clone()).collect();
         let found = letters(&self.engine, folder, base, &accounts).await?;
@@ -146,7 +167,7 @@ impl<'a> Story<'a> {
         let link = self.out.underlined(&letter.link);
         self.out.line("")?;
         self.out.line(&format!("  ✉ {username} {what}"))?;
-        self.out.line(&format!("      mail  {}", letter.file.display()))?;
+        self.out.line(&format!("      mail  {}", short(&letter.file)))?;
         self.out.line(&format!("      open  {link}"))
     }
 
@@ -156,7 +177,7 @@ impl<'a> Story<'a> {
             None => "PostgreSQL".to_owned(),
         };
         let mails = match &self.settings.mail_url {
-            MailUrl::Directory(folder) => format!("{}, one file each", shown_folder(folder)),
+            MailUrl::Directory(folder) => format!("{}, one file each", short(folder)),
             MailUrl::Smtp(_) => self.settings.mail_url.to_string(),
         };
         let lines = [
@@ -199,8 +220,13 @@ impl<'a> Story<'a> {
     }
 }
 
-fn shown_folder(folder: &Path) -> String {
-    folder.strip_prefix("./").unwrap_or(folder).display().to_string()
+fn is_active(done: &Done) -> bool {
+    let phase = done.report.as_ref().and_then(|report| report.status.get("phase"));
+    phase.is_some_and(|phase| phase == "Active")
+}
+
+fn short(path: &Path) -> String {
+    path.strip_prefix("./").unwrap_or(path).display().to_string()
 }
 
 #[async_trait]

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Verdict;
 use super::fail::{Fail, out_error};
 use super::out::{Format, Out};
-use super::Verdict;
 use crate::files::{self, FaultLine};
 
 /// Check files without a database or a cluster
@@ -42,7 +42,10 @@ impl Validate {
         }
         let (objects, count) = (loaded.objects.len(), faults.len());
         if objects == 0 && faults.is_empty() {
-            return Err(Fail::Because(format!("{} holds no object of Tenantry: check the path", self.path.display())));
+            return Err(Fail::Because(format!(
+                "{} holds no object of Tenantry: check the path",
+                self.path.display()
+            )));
         }
         if self.output.is_none() {
             let what = match count {
@@ -58,6 +61,7 @@ impl Validate {
 
 /// `9 objects in 4 files`
 pub(super) fn counted(objects: usize, files: usize) -> String {
-    let of = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
+    let of =
+        |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
     format!("{} in {}", of(objects, "object"), of(files, "file"))
 }

@@ -174,20 +174,14 @@ pub fn effective(settings: &Settings, roles: &[Assigned], manager: Option<&Effec
         capabilities.extend(&role.content.capabilities);
     }
     let (individual_access, individual_source) = individual_access(settings, roles, manager);
-    Effective {
-        capabilities,
-        individual_access,
-        individual_source,
-    }
+    Effective { capabilities, individual_access, individual_source }
 }
 
 /// What an account holds and may pass on (R7).
 pub fn holding(settings: &Settings, roles: &[Assigned]) -> Holding {
     let deny = || {
         let own = settings.permissions.deny.iter();
-        own.chain(roles.iter().flat_map(|r| &r.content.permissions.deny))
-            .cloned()
-            .collect()
+        own.chain(roles.iter().flat_map(|r| &r.content.permissions.deny)).cloned().collect()
     };
     match settings.tier {
         Tier::Root => Holding::Everything { deny: vec![] },

@@ -101,10 +101,8 @@ impl LinkKey {
     }
 
     fn proof(&self, activation: Uuid, nonce: &str, purpose: Purpose) -> Vec<u8> {
-        let mut mac = self.mac(
-            "tenantry link v1",
-            &[activation.as_bytes(), nonce.as_bytes(), purpose.as_str().as_bytes()],
-        );
+        let mut mac = self
+            .mac("tenantry link v1", &[activation.as_bytes(), nonce.as_bytes(), purpose.as_str().as_bytes()]);
         mac.truncate(MAC_BYTES);
         mac
     }
@@ -146,10 +144,7 @@ impl Token {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let (id, proof) = bytes.split_at_checked(16)?;
         (proof.len() == MAC_BYTES).then_some(())?;
-        Some(Self {
-            activation: Uuid::from_slice(id).ok()?,
-            proof: proof.to_vec(),
-        })
+        Some(Self { activation: Uuid::from_slice(id).ok()?, proof: proof.to_vec() })
     }
 }
 
@@ -175,10 +170,7 @@ mod tests {
     #[test]
     fn r8_the_same_nonce_gives_the_same_link_after_a_crash() {
         let id = Uuid::from_u128(7);
-        assert_eq!(
-            key(1).token(id, "n", Purpose::Activate),
-            key(1).token(id, "n", Purpose::Activate)
-        );
+        assert_eq!(key(1).token(id, "n", Purpose::Activate), key(1).token(id, "n", Purpose::Activate));
     }
 
     #[test]

@@ -79,11 +79,7 @@ pub enum Reference {
 /// Who answers for `key`: the platform only in root namespaces; elsewhere an
 /// account whose tenant lives in the object's own namespace, because a
 /// namespace's author can never speak for anybody above.
-pub fn resolve(
-    key: &ObjectKey,
-    in_root_namespace: bool,
-    reference: Reference,
-) -> Result<Authority, Refusal> {
+pub fn resolve(key: &ObjectKey, in_root_namespace: bool, reference: Reference) -> Result<Authority, Refusal> {
     let named = match &reference {
         Reference::Absent if in_root_namespace => return Ok(Authority::Platform),
         Reference::Absent => {
@@ -149,19 +145,24 @@ pub fn permit(authority: &Authority, act: &Act<'_>) -> Result<(), Refusal> {
         return Ok(());
     };
     let Act { key, needs, within, target } = act;
-    let wait = |reason, message: String| {
-        Err(Refusal::wait(reason, message, vec![Topic::object(&manager.key)]))
-    };
+    let wait =
+        |reason, message: String| Err(Refusal::wait(reason, message, vec![Topic::object(&manager.key)]));
     if !manager.account.settings.enabled || manager.blocked {
         return wait(
             Reason::ManagerDisabled,
-            format!("{}, which answers for {key}, is disabled or lies in a disabled tenant; enable it or name another account in spec.managedByRef", manager.key),
+            format!(
+                "{}, which answers for {key}, is disabled or lies in a disabled tenant; enable it or name another account in spec.managedByRef",
+                manager.key
+            ),
         );
     }
     if !within.contains(manager.account.tenant) {
         return wait(
             Reason::OutOfScope,
-            format!("{} answers for {key} but belongs to a tenant that is neither the object's nor above it; name an account of the same tenant or one above", manager.key),
+            format!(
+                "{} answers for {key} but belongs to a tenant that is neither the object's nor above it; name an account of the same tenant or one above",
+                manager.key
+            ),
         );
     }
     if let Some(target) = target
@@ -171,20 +172,29 @@ pub fn permit(authority: &Authority, act: &Act<'_>) -> Result<(), Refusal> {
             Reason::TierNotAllowed,
             format!(
                 "{} is {} and may create {}, but {key} has tier {}; choose a lower tier or a manager of a higher one",
-                manager.key, manager.account.settings.tier, manager.account.settings.tier.creates(), target.tier
+                manager.key,
+                manager.account.settings.tier,
+                manager.account.settings.tier.creates(),
+                target.tier
             ),
         );
     }
     if !manager.account.effective.capabilities.contains(needs) {
         return wait(
             Reason::CapabilityMissing,
-            format!("{} lacks the capability {needs} that {key} needs; give it to the account or name another in spec.managedByRef", manager.key),
+            format!(
+                "{} lacks the capability {needs} that {key} needs; give it to the account or name another in spec.managedByRef",
+                manager.key
+            ),
         );
     }
     if !in_scope(manager, within, target.as_ref()) {
         return wait(
             Reason::OutOfScope,
-            format!("{key} lies outside the manageable scope of {}; extend spec.manageableScope of the account or name another manager", manager.key),
+            format!(
+                "{key} lies outside the manageable scope of {}; extend spec.manageableScope of the account or name another manager",
+                manager.key
+            ),
         );
     }
     Ok(())
@@ -198,10 +208,7 @@ fn in_scope(manager: &Manager, within: &Chain, target: Option<&Target<'_>>) -> b
     };
     let tenant_listed = within.0.iter().any(|level| {
         level.key.as_ref().is_some_and(|key| {
-            scope.tenants.contains(&Ref {
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-            })
+            scope.tenants.contains(&Ref { namespace: key.namespace.clone(), name: key.name.clone() })
         })
     });
     // Groups are those of the manager's own tenant.
@@ -246,10 +253,7 @@ pub fn within_capabilities(
     let Authority::Account(manager) = authority else {
         return Ok(());
     };
-    match capabilities
-        .difference(&manager.account.effective.capabilities)
-        .next()
-    {
+    match capabilities.difference(&manager.account.effective.capabilities).next() {
         None => Ok(()),
         Some(missing) => Err(exceeds(
             manager,

@@ -63,12 +63,7 @@ impl Capability {
     pub fn of_tier(tier: Tier) -> BTreeSet<Self> {
         match tier {
             Tier::Root | Tier::SuperAdmin => Self::GIVEN.into(),
-            Tier::Admin => [
-                Self::ManageUsers,
-                Self::ManageUserGroups,
-                Self::AssignAssetPermissions,
-            ]
-            .into(),
+            Tier::Admin => [Self::ManageUsers, Self::ManageUserGroups, Self::AssignAssetPermissions].into(),
             Tier::Basic => BTreeSet::new(),
         }
     }

@@ -33,9 +33,7 @@ pub enum Weakness {
     #[error("it is longer than {MAX_LENGTH} characters; shorten it")]
     Long,
     /// Nobody could type it. Files and `echo` like to add a line break.
-    #[error(
-        "it contains a line break or another control character, which nobody can type; remove it"
-    )]
+    #[error("it contains a line break or another control character, which nobody can type; remove it")]
     Control,
     /// The stored form of a password, pasted where a password belongs.
     #[error(
@@ -161,7 +159,8 @@ mod tests {
         let phc = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$T0kiE9d2bUdZ7n1y4oPcyB6Jd1rJw5x5gV0l7Nq2l3Y";
         assert_eq!(checked(phc), Err(Weakness::Hash));
         assert_eq!(check_initial(&phc.to_owned().into(), "kim", "kim@x.example"), Ok(()));
-        let weak = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$T0kiE9d2bUdZ7n1y4oPcyB6Jd1rJw5x5gV0l7Nq2l3Y";
+        let weak =
+            "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$T0kiE9d2bUdZ7n1y4oPcyB6Jd1rJw5x5gV0l7Nq2l3Y";
         assert_eq!(check_initial(&weak.to_owned().into(), "kim", "kim@x.example"), Err(Weakness::Hash));
     }
 

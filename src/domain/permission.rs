@@ -29,10 +29,7 @@ impl Pattern {
             return false;
         };
         let other = other.0.strip_suffix(".*").unwrap_or(&other.0);
-        other == stem
-            || other
-                .strip_prefix(stem)
-                .is_some_and(|rest| rest.starts_with('.'))
+        other == stem || other.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// Whether some word matches both.
@@ -55,10 +52,7 @@ pub struct Rule {
 impl Rule {
     /// One operation on one resource.
     pub fn single(resource: &str, operation: &str) -> Self {
-        Self {
-            resources: vec![Pattern::new(resource)],
-            operations: vec![Pattern::new(operation)],
-        }
+        Self { resources: vec![Pattern::new(resource)], operations: vec![Pattern::new(operation)] }
     }
 
     fn covers(&self, resource: &Pattern, operation: &Pattern) -> bool {
@@ -115,10 +109,9 @@ impl Holding {
                 for operation in &rule.operations {
                     let (allowed, deny) = match self {
                         Self::Everything { deny } => (true, deny),
-                        Self::Rules(own) => (
-                            own.allow.iter().any(|r| r.covers(resource, operation)),
-                            &own.deny,
-                        ),
+                        Self::Rules(own) => {
+                            (own.allow.iter().any(|r| r.covers(resource, operation)), &own.deny)
+                        }
                     };
                     if !allowed || deny.iter().any(|r| r.overlaps(resource, operation)) {
                         return Some(Excess {

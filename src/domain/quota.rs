@@ -35,9 +35,7 @@ impl TenantUse {
     /// Accounts with one role.
     pub fn of_role(&self, namespace: &str, name: &str) -> i64 {
         let mut counts = self.by_role.iter();
-        counts
-            .find(|(r, _)| r.namespace == namespace && r.name == name)
-            .map_or(0, |(_, n)| *n)
+        counts.find(|(r, _)| r.namespace == namespace && r.name == name).map_or(0, |(_, n)| *n)
     }
 }
 
@@ -110,7 +108,8 @@ pub fn room(
             after.by_role.push((role.clone(), now + more));
         }
         let limits = &level.tenant.settings.limits;
-        for ((name, now, max), (_, then, _)) in lines(limits, &before).into_iter().zip(lines(limits, &after)) {
+        for ((name, now, max), (_, then, _)) in lines(limits, &before).into_iter().zip(lines(limits, &after))
+        {
             if then > max && then > now {
                 return Err(exceeded(key, level, &name, now, max, consumers));
             }
@@ -120,18 +119,14 @@ pub fn room(
 }
 
 fn exceeded(key: &ObjectKey, level: &Level, name: &str, used: i64, max: i64, consumers: &str) -> Refusal {
-    let holder = level
-        .key
-        .as_ref()
-        .map_or_else(|| level.tenant.path.clone(), ToString::to_string);
-    let consumers = if consumers.is_empty() {
-        String::new()
-    } else {
-        format!("; the largest consumers are {consumers}")
-    };
+    let holder = level.key.as_ref().map_or_else(|| level.tenant.path.clone(), ToString::to_string);
+    let consumers =
+        if consumers.is_empty() { String::new() } else { format!("; the largest consumers are {consumers}") };
     Refusal::wait(
         Reason::QuotaExceeded,
-        format!("no room for {key}: {name} of {holder} is {max} and {used} are used{consumers}; raise the limit or remove something"),
+        format!(
+            "no room for {key}: {name} of {holder} is {max} and {used} are used{consumers}; raise the limit or remove something"
+        ),
         vec![Topic::tenant_room(level.tenant.id)],
     )
 }
@@ -149,7 +144,10 @@ pub fn not_below_use(
         if used_now > max && !unchanged {
             return Err(Refusal::wait(
                 Reason::LimitBelowUse,
-                format!("{name} of {key} would be {max}, but {used_now} are used; remove {} of them first or set a higher limit", used_now - max),
+                format!(
+                    "{name} of {key} would be {max}, but {used_now} are used; remove {} of them first or set a higher limit",
+                    used_now - max
+                ),
                 vec![Topic::tenant_room(tenant), Topic::contents(tenant)],
             ));
         }
@@ -198,7 +196,12 @@ pub fn delegate(key: &ObjectKey, bound: Option<&Bound>, more: i64) -> Result<(),
 }
 
 /// Refuses a quota lower than what is held and delegated; the old one stays.
-pub fn own_not_below_use(key: &ObjectKey, account: Uuid, quota: Option<i64>, used: &AccountUse) -> Result<(), Refusal> {
+pub fn own_not_below_use(
+    key: &ObjectKey,
+    account: Uuid,
+    quota: Option<i64>,
+    used: &AccountUse,
+) -> Result<(), Refusal> {
     match quota {
         Some(quota) if used.held + used.delegated > quota => Err(Refusal::wait(
             Reason::LimitBelowUse,

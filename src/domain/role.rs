@@ -165,9 +165,7 @@ pub fn assign(
     match (&wanted.pin, template, held) {
         // A template that is gone leaves the copy in force.
         (None, None, Some(held)) => Ok(Assigned { pinned: false, ..held.clone() }),
-        (Some(pin), _, Some(held)) if *pin == held.revision => {
-            Ok(Assigned { pinned: true, ..held.clone() })
-        }
+        (Some(pin), _, Some(held)) if *pin == held.revision => Ok(Assigned { pinned: true, ..held.clone() }),
         (_, None, _) => Err(super::tenant::missing(account, "spec.roles", &wanted.key())),
         (Some(pin), Some(template), _) => match &template.pinned {
             Some(content) => Ok(copy(&template.role, pin, content)),
@@ -186,11 +184,9 @@ pub fn assign(
         {
             Ok(Assigned { pinned: false, ..held.clone() })
         }
-        (None, Some(template), _) => Ok(copy(
-            &template.role,
-            &template.role.revision,
-            &template.role.content,
-        )),
+        (None, Some(template), _) => {
+            Ok(copy(&template.role, &template.role.revision, &template.role.content))
+        }
     }
 }
 

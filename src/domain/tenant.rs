@@ -238,33 +238,21 @@ impl Chain {
     }
     /// The nearest tenant that blocks everything below it (R4).
     pub fn blocked_by(&self) -> Option<&Tenant> {
-        self.0
-            .iter()
-            .map(|level| &level.tenant)
-            .find(|tenant| !tenant.settings.enabled || !tenant.permitted)
+        self.0.iter().map(|level| &level.tenant).find(|tenant| !tenant.settings.enabled || !tenant.permitted)
     }
     /// Sender, answers and server for mail from here; each from the nearest
     /// that sets it, the server with the namespace of its credentials.
     pub fn mail(&self) -> InheritedMail<'_> {
-        let settings = || {
-            self.0
-                .iter()
-                .filter_map(|l| Some((l, l.tenant.settings.mail.as_ref()?)))
-        };
+        let settings = || self.0.iter().filter_map(|l| Some((l, l.tenant.settings.mail.as_ref()?)));
         InheritedMail {
             from: settings().find_map(|(_, m)| m.from.as_deref()),
             reply_to: settings().find_map(|(_, m)| m.reply_to.as_deref()),
-            server: settings()
-                .find_map(|(level, m)| Some((level.key.as_ref()?, m.server.as_ref()?))),
+            server: settings().find_map(|(level, m)| Some((level.key.as_ref()?, m.server.as_ref()?))),
         }
     }
     /// Product name and support address, each from the nearest that sets it.
     pub fn branding(&self) -> Branding {
-        let settings = || {
-            self.0
-                .iter()
-                .filter_map(|l| l.tenant.settings.branding.as_ref())
-        };
+        let settings = || self.0.iter().filter_map(|l| l.tenant.settings.branding.as_ref());
         Branding {
             product_name: settings().find_map(|b| b.product_name.clone()),
             support_email: settings().find_map(|b| b.support_email.clone()),
@@ -342,7 +330,9 @@ pub fn place<'a>(
 pub fn parent_cycle(key: &ObjectKey, above: &ObjectKey) -> Refusal {
     Refusal::edit(
         Reason::ParentCycle,
-        format!("{key} names {above} as its parent, which is itself below {key}; change spec.parentRef of one of them"),
+        format!(
+            "{key} names {above} as its parent, which is itself below {key}; change spec.parentRef of one of them"
+        ),
     )
 }
 
@@ -350,7 +340,9 @@ pub fn parent_cycle(key: &ObjectKey, above: &ObjectKey) -> Refusal {
 pub fn missing(from: &ObjectKey, field: &str, to: &ObjectKey) -> Refusal {
     Refusal::wait(
         Reason::RefNotFound,
-        format!("{field} of {from} names {to}, which does not exist or is not in force; create it or correct the name"),
+        format!(
+            "{field} of {from} names {to}, which does not exist or is not in force; create it or correct the name"
+        ),
         vec![Topic::object(to)],
     )
 }
@@ -372,8 +364,7 @@ pub fn admits(
         NamespacePolicy::Same => parent_namespace == child_namespace,
         // Its own namespace needs no label: the selector opens others.
         NamespacePolicy::Selector(selector) => {
-            parent_namespace == child_namespace
-                || labels.is_some_and(|labels| selector.matches(labels))
+            parent_namespace == child_namespace || labels.is_some_and(|labels| selector.matches(labels))
         }
     }
 }

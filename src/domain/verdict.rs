@@ -148,20 +148,12 @@ pub struct Refusal {
 impl Refusal {
     /// Only an edit of the object helps.
     pub fn edit(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            remedy: Remedy::Edit,
-        }
+        Self { reason, message: message.into(), remedy: Remedy::Edit }
     }
 
     /// Something else must change first.
     pub fn wait(reason: Reason, message: impl Into<String>, topics: Vec<Topic>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            remedy: Remedy::Wait(topics),
-        }
+        Self { reason, message: message.into(), remedy: Remedy::Wait(topics) }
     }
 }
 
@@ -196,12 +188,7 @@ impl Condition {
             message = message.chars().take(MESSAGE_CHARS - 1).collect();
             message.push('…');
         }
-        Self {
-            kind: kind.to_owned(),
-            status,
-            reason,
-            message,
-        }
+        Self { kind: kind.to_owned(), status, reason, message }
     }
 }
 

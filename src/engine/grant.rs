@@ -81,7 +81,10 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
         .into());
     }
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    permit(&authority, &Act { key, needs: Capability::AssignAssetPermissions, within: &chain, target: None })?;
+    permit(
+        &authority,
+        &Act { key, needs: Capability::AssignAssetPermissions, within: &chain, target: None },
+    )?;
     let receivers = receivers(pass, spec, &chain, mode, &authority).await?;
     let permissions = permissions(spec, mode, &receivers, &authority);
     within_holding(&authority, key, "spec.permissions.allow", &permissions)?;
@@ -99,7 +102,10 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
             Some(_) => {
                 return Err(Refusal::edit(
                     Reason::ManagedElsewhere,
-                    format!("a grant {} exists in {} and is managed by another object; choose another name", key.name, tenant.path),
+                    format!(
+                        "a grant {} exists in {} and is managed by another object; choose another name",
+                        key.name, tenant.path
+                    ),
                 )
                 .into());
             }
@@ -118,7 +124,12 @@ const fn mode(written: api::devicegrant::GrantMode) -> Mode {
 
 /// Rules as written. For an Assign to an account, none means `device` with
 /// every operation that the giver may do.
-fn permissions(spec: &api::DeviceGrantSpec, mode: Mode, receivers: &[Receiver], authority: &Authority) -> Permissions {
+fn permissions(
+    spec: &api::DeviceGrantSpec,
+    mode: Mode,
+    receivers: &[Receiver],
+    authority: &Authority,
+) -> Permissions {
     let written = pass::permissions(&spec.permissions);
     let to_account = matches!(receivers, [Receiver::Account { .. }]);
     if mode != Mode::Assign || !to_account || !written.allow.is_empty() {
@@ -139,11 +150,8 @@ fn permissions(spec: &api::DeviceGrantSpec, mode: Mode, receivers: &[Receiver], 
         }
         _ => vec![Pattern::new("*")],
     };
-    let allow = if operations.is_empty() {
-        vec![]
-    } else {
-        vec![Rule { resources: vec![device], operations }]
-    };
+    let allow =
+        if operations.is_empty() { vec![] } else { vec![Rule { resources: vec![device], operations }] };
     Permissions { allow, deny: written.deny }
 }
 
@@ -188,7 +196,8 @@ async fn receivers(
                 roles: std::collections::BTreeSet::new(),
                 own_creation: found.account.managed_by == authority.id(),
             };
-            let act = Act { key, needs: Capability::AssignAssetPermissions, within: &within, target: Some(target) };
+            let act =
+                Act { key, needs: Capability::AssignAssetPermissions, within: &within, target: Some(target) };
             permit(authority, &act)?;
         }
         receivers.push(Receiver::Account { account: found.account.id, tenant: found.account.tenant });
@@ -202,7 +211,10 @@ async fn receivers(
 fn unreachable_receiver(pass: &Pass<'_>, field: &str, to: &crate::domain::object::ObjectKey) -> Refusal {
     Refusal::wait(
         Reason::RefNotFound,
-        format!("{field} of {} names {to}, which does not exist in the granting tenant or below it; create it or correct the name", pass.key()),
+        format!(
+            "{field} of {} names {to}, which does not exist in the granting tenant or below it; create it or correct the name",
+            pass.key()
+        ),
         vec![Topic::object(to)],
     )
 }
@@ -261,6 +273,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
     pass.publish_self();
     if own.is_none() {
         pass.publish(Topic::contents(tenant.id));
+        pass.counts_changed(tenant.id);
         return Ok((Action::Created, new));
     }
     Ok((Action::Updated, new))
@@ -292,8 +305,16 @@ async fn report(
     let open = window(grant.not_before, grant.expires_at, now);
     conditions.push(match open {
         Window::Open => Condition::yes("Active", Reason::InEffect, "the grant is in effect"),
-        Window::NotYet => Condition::no("Active", Reason::NotYet, "spec.notBefore lies in the future; the grant has no effect until then"),
-        Window::Over => Condition::no("Active", Reason::Expired, "spec.expiresAt has passed; the grant has no effect any more"),
+        Window::NotYet => Condition::no(
+            "Active",
+            Reason::NotYet,
+            "spec.notBefore lies in the future; the grant has no effect until then",
+        ),
+        Window::Over => Condition::no(
+            "Active",
+            Reason::Expired,
+            "spec.expiresAt has passed; the grant has no effect any more",
+        ),
     });
     if tally.pending > 0 {
         conditions.push(Condition::yes(
@@ -323,7 +344,9 @@ async fn report(
 }
 
 fn status(tally: &Tally, pending: &[(String, String)], refused: &[(String, String)]) -> serde_json::Value {
-    let list = |ids: &[(String, String)]| ids.iter().map(|(id, why)| json!({"id": id, "why": why})).collect::<Vec<_>>();
+    let list = |ids: &[(String, String)]| {
+        ids.iter().map(|(id, why)| json!({"id": id, "why": why})).collect::<Vec<_>>()
+    };
     let mut status = json!({"devices": {
         "requested": tally.requested, "matched": tally.matched, "applied": tally.applied,
         "pending": tally.pending, "refused": tally.refused + tally.waiting,
@@ -351,6 +374,7 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Grant>) -> Step<Outcome> {
         }
         pass.audit("deleted", "platform".to_owned(), Some(grant.tenant), Some(audited(&grant)), None).await?;
         freed(pass, &chain);
+        pass.counts_changed(grant.tenant);
         pass.publish_self();
     }
     pass.forget();

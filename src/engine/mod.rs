@@ -176,7 +176,7 @@ pub enum EngineError {
     #[error("{key} could not be reconciled")]
     Store {
         /// The object.
-        key: ObjectKey,
+        key: Box<ObjectKey>,
         /// Why.
         source: StoreError,
     },
@@ -184,7 +184,7 @@ pub enum EngineError {
     #[error("{key} could not be reconciled")]
     Outside {
         /// The object.
-        key: ObjectKey,
+        key: Box<ObjectKey>,
         /// Why.
         source: Unavailable,
     },
@@ -279,7 +279,7 @@ impl Engine {
                 Ok(pass::Attempt::Needs(need)) => {
                     self.fetch(need, &mut facts, surroundings)
                         .await
-                        .map_err(|source| EngineError::Outside { key: key.clone(), source })?;
+                        .map_err(|source| EngineError::Outside { key: Box::new(key.clone()), source })?;
                 }
                 Err(error) if error.is_transient() && reruns < RERUNS => {
                     reruns += 1;
@@ -287,7 +287,7 @@ impl Engine {
                     let wait = self.jitter(most);
                     tokio::time::sleep(Duration::from_millis(wait)).await;
                 }
-                Err(source) => return Err(EngineError::Store { key: key.clone(), source }),
+                Err(source) => return Err(EngineError::Store { key: Box::new(key.clone()), source }),
             }
         }
     }
@@ -319,12 +319,13 @@ impl Engine {
                 facts.namespaces.insert(namespace, labels);
             }
             Need::PasswordHash(namespace, name, data_key) => {
-                if let Some(SecretFact::Found { data, .. }) = facts.secrets.get(&(namespace.clone(), name.clone()))
+                if let Some(SecretFact::Found { data, .. }) =
+                    facts.secrets.get(&(namespace.clone(), name.clone()))
                     && let Some(password) = data.get(&data_key)
                 {
-                    let hash = crate::domain::password::hash(password.clone(), self.salt())
-                        .await
-                        .map_err(|source| Unavailable { what: "a password hash".to_owned(), source: source.into() })?;
+                    let hash = crate::domain::password::hash(password.clone(), self.salt()).await.map_err(
+                        |source| Unavailable { what: "a password hash".to_owned(), source: source.into() },
+                    )?;
                     facts.hashes.insert((namespace, name, data_key), hash);
                 }
             }

@@ -442,6 +442,7 @@ impl<'a> Pass<'a> {
         said.changed = false;
         said.action = Action::Unchanged;
         said.judged_at = Timestamp::UNIX_EPOCH;
+        said.again_at = None;
         let digest = self.before.as_ref().and_then(|b| kept(b).spec_digest);
         let kept = Kept { report: Some(said), spec_digest: self.manifest.spec_digest.clone().or(digest) };
         self.object.verdict = serde_json::to_value(&kept).unwrap_or(serde_json::Value::Null);
@@ -489,13 +490,7 @@ impl<'a> Pass<'a> {
         };
         let mut conditions: Vec<Condition> = conditions;
         conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
-        Some(Outcome {
-            verdict,
-            conditions,
-            status,
-            action: Action::Paused,
-            again_at: None,
-        })
+        Some(Outcome { verdict, conditions, status, action: Action::Paused, again_at: None })
     }
 }
 
@@ -515,12 +510,7 @@ pub(crate) fn last_digest(object: &Registered) -> Option<String> {
 
 /// References as written, with their namespaces filled in.
 pub(crate) fn refs(list: &[crate::api::ObjectRef], own: &str) -> BTreeSet<Ref> {
-    list.iter()
-        .map(|r| Ref {
-            namespace: r.namespace_from(own).to_owned(),
-            name: r.name.clone(),
-        })
-        .collect()
+    list.iter().map(|r| Ref { namespace: r.namespace_from(own).to_owned(), name: r.name.clone() }).collect()
 }
 
 /// Rules as written in a spec.
@@ -534,10 +524,7 @@ pub(crate) fn permissions(written: &crate::api::Permissions) -> crate::domain::p
             })
             .collect()
     };
-    Permissions {
-        allow: rules(&written.allow),
-        deny: rules(&written.deny),
-    }
+    Permissions { allow: rules(&written.allow), deny: rules(&written.deny) }
 }
 
 /// A label selector as written in a spec.

@@ -76,7 +76,10 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Role>) -> Step<Wanted> {
             Some(_) => {
                 return Err(Refusal::edit(
                     Reason::ManagedElsewhere,
-                    format!("a role {} exists in {} and is managed by another object; choose another name", key.name, tenant.path),
+                    format!(
+                        "a role {} exists in {} and is managed by another object; choose another name",
+                        key.name, tenant.path
+                    ),
                 )
                 .into());
             }
@@ -144,6 +147,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
     pass.publish_self();
     if own.is_none() {
         pass.publish(Topic::contents(tenant.id));
+        pass.counts_changed(tenant.id);
         return Ok(Action::Created);
     }
     Ok(Action::Updated)
@@ -183,6 +187,7 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Role>) -> Step<Outcome> {
         pass.tx.delete_role(role.id).await?;
         pass.audit("deleted", "platform".to_owned(), Some(role.tenant), Some(audited(&role)), None).await?;
         freed(pass, &chain);
+        pass.counts_changed(role.tenant);
         pass.publish_self();
     }
     pass.forget();

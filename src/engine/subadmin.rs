@@ -223,7 +223,12 @@ fn taken(account: &Account) -> [Topic; 2] {
 }
 
 /// An account as the audit trail shows it: personal values as keyed digests.
-fn audited(pass: &Pass<'_>, account: &Account, groups: &BTreeSet<String>, roles: &[Assigned]) -> serde_json::Value {
+fn audited(
+    pass: &Pass<'_>,
+    account: &Account,
+    groups: &BTreeSet<String>,
+    roles: &[Assigned],
+) -> serde_json::Value {
     let s = &account.settings;
     let personal = |value: &str| pass.engine.link_key().personal(value);
     json!({

@@ -11,8 +11,8 @@ use crate::domain::key;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::quota::{self, Addition, TenantUse};
 use crate::domain::tenant::{
-    Branding, Chain, DeletionPolicy, FinerLimits, Limits, MailServer, MailSettings, NamespacePolicy,
-    Parent, RoleLimit, Settings, Tenant, admits, parent_cycle, path, place,
+    Branding, Chain, DeletionPolicy, FinerLimits, Limits, MailServer, MailSettings, NamespacePolicy, Parent,
+    RoleLimit, Settings, Tenant, admits, parent_cycle, path, place,
 };
 use crate::domain::verdict::{Condition, Reason, Refusal};
 
@@ -147,7 +147,11 @@ async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
 
 /// Nobody else has this place in the tree; or an unmanaged row has, and the
 /// object asks to adopt it.
-async fn natural_key(pass: &mut Pass<'_>, own: Option<&Tenant>, above: Option<&Tenant>) -> Step<Option<Tenant>> {
+async fn natural_key(
+    pass: &mut Pass<'_>,
+    own: Option<&Tenant>,
+    above: Option<&Tenant>,
+) -> Step<Option<Tenant>> {
     let wanted = path(above, &pass.key().name);
     let Some(other) = pass.tx.tenant_at(&wanted).await? else {
         return Ok(None);
@@ -167,7 +171,10 @@ async fn natural_key(pass: &mut Pass<'_>, own: Option<&Tenant>, above: Option<&T
         }
         Some(_) => Err(Refusal::wait(
             Reason::AlreadyExists,
-            format!("the place {wanted} is taken by another object; choose another name or parent for {}", pass.key()),
+            format!(
+                "the place {wanted} is taken by another object; choose another name or parent for {}",
+                pass.key()
+            ),
             vec![Topic::taken(&wanted)],
         )
         .into()),
@@ -446,21 +453,37 @@ fn mail_condition(pass: &Pass<'_>, own: &Tenant, conditions: &mut Vec<Condition>
     };
     let name = format!("{}:{}", server.host, server.port);
     let Some(secret) = &server.credentials else {
-        conditions.push(Condition::yes("MailReady", Reason::MailSettingsFound, format!("mail goes through {name}")));
+        conditions.push(Condition::yes(
+            "MailReady",
+            Reason::MailSettingsFound,
+            format!("mail goes through {name}"),
+        ));
         return Ok(());
     };
     let problem = match pass.secret(secret)? {
         SecretFact::Absent => Some((
             Reason::SecretNotFound,
-            format!("Secret {secret} does not exist in namespace {} or may not be read; create it with the keys username and password and the label {}: mail", pass.key().namespace, api::USE_LABEL),
+            format!(
+                "Secret {secret} does not exist in namespace {} or may not be read; create it with the keys username and password and the label {}: mail",
+                pass.key().namespace,
+                api::USE_LABEL
+            ),
         )),
-        SecretFact::Found { labels, .. } if labels.get(api::USE_LABEL).map(String::as_str) != Some("mail") => Some((
-            Reason::SecretNotPermitted,
-            format!("Secret {secret} lacks the label {}: mail; label it if Tenantry may use it", api::USE_LABEL),
-        )),
-        SecretFact::Found { data, .. } => ["username", "password"].into_iter().find(|k| !data.contains_key(*k)).map(|missing| {
-            (Reason::SecretInvalid, format!("Secret {secret} has no key {missing}; add it"))
-        }),
+        SecretFact::Found { labels, .. }
+            if labels.get(api::USE_LABEL).map(String::as_str) != Some("mail") =>
+        {
+            Some((
+                Reason::SecretNotPermitted,
+                format!(
+                    "Secret {secret} lacks the label {}: mail; label it if Tenantry may use it",
+                    api::USE_LABEL
+                ),
+            ))
+        }
+        SecretFact::Found { data, .. } => ["username", "password"]
+            .into_iter()
+            .find(|k| !data.contains_key(*k))
+            .map(|missing| (Reason::SecretInvalid, format!("Secret {secret} has no key {missing}; add it"))),
     };
     conditions.push(match problem {
         Some((reason, message)) => Condition::no("MailReady", reason, message),
@@ -479,7 +502,11 @@ async fn owner_condition(pass: &mut Pass<'_>, owner: &str, conditions: &mut Vec<
             format!("{key}, named in spec.ownerRef, does not exist yet; until then the Root manages the subscription"),
         ));
     } else {
-        conditions.push(Condition::yes("OwnerFound", Reason::Reconciled, format!("{key} owns the subscription")));
+        conditions.push(Condition::yes(
+            "OwnerFound",
+            Reason::Reconciled,
+            format!("{key} owns the subscription"),
+        ));
     }
     Ok(())
 }
@@ -514,11 +541,18 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
             let inside = pass.tx.inside(own.id, own.settings.owner.as_deref()).await?;
             // Devices hold nothing back: they are the platform's, are not
             // removed, and no object of ours could ever make them leave.
-            let rest: Vec<_> = inside.iter().filter(|(what, n)| *n > 0 && what != "devices").map(|(what, n)| format!("{n} {what}")).collect();
+            let rest: Vec<_> = inside
+                .iter()
+                .filter(|(what, n)| *n > 0 && what != "devices")
+                .map(|(what, n)| format!("{n} {what}"))
+                .collect();
             if !rest.is_empty() {
                 return waiting(
                     Reason::NotEmpty,
-                    format!("{key} still contains {}; delete them first, or set spec.deletionPolicy to Retain or Cascade", rest.join(", ")),
+                    format!(
+                        "{key} still contains {}; delete them first, or set spec.deletionPolicy to Retain or Cascade",
+                        rest.join(", ")
+                    ),
                 );
             }
             remove_subtree(pass, &chain).await?;
@@ -529,7 +563,9 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
                     Reason::ConfirmationRequired,
                     format!(
                         "deleting {key} irrevocably removes {} tenants, {} accounts and their personal data; to go on, set the annotation {} to status.impact.digest",
-                        used.tenants + 1, used.accounts, annotation::CONFIRM_DELETE
+                        used.tenants + 1,
+                        used.accounts,
+                        annotation::CONFIRM_DELETE
                     ),
                 );
             }
@@ -544,7 +580,14 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
             pass.tx.update_tenant(&retired).await?;
             let now = pass.now();
             pass.tx.wake_downwards(own.id, now).await?;
-            pass.audit("retained", "platform".to_owned(), Some(own.id), Some(audited(&own)), Some(audited(&retired))).await?;
+            pass.audit(
+                "retained",
+                "platform".to_owned(),
+                Some(own.id),
+                Some(audited(&own)),
+                Some(audited(&retired)),
+            )
+            .await?;
         }
     }
     freed(pass, &chain);

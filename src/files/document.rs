@@ -98,11 +98,7 @@ fn broken(text: &str, first: usize, error: &serde_yaml::Error) -> Broken {
     if tabbed {
         message = "a tab stands where spaces belong: indent with spaces".to_owned();
     }
-    Broken {
-        line: line.map(|line| line + first - 1),
-        column,
-        message: format!("is not YAML: {message}"),
-    }
+    Broken { line: line.map(|line| line + first - 1), column, message: format!("is not YAML: {message}") }
 }
 
 /// What YAML can say and Kubernetes cannot is refused rather than guessed.
@@ -113,9 +109,8 @@ fn json(value: Yaml) -> Result<Value, String> {
         Yaml::String(value) => Value::String(value),
         Yaml::Number(number) => {
             let whole = number.as_i64().map(Value::from).or_else(|| number.as_u64().map(Value::from));
-            let any = whole.or_else(|| {
-                number.as_f64().and_then(serde_json::Number::from_f64).map(Value::Number)
-            });
+            let any =
+                whole.or_else(|| number.as_f64().and_then(serde_json::Number::from_f64).map(Value::Number));
             any.ok_or_else(|| format!("{number} is not a number that an object can hold"))?
         }
         Yaml::Sequence(items) => Value::Array(items.into_iter().map(json).collect::<Result<_, _>>()?),

@@ -57,7 +57,8 @@ pub fn load(path: &Path) -> Loaded {
             Err(message) => loading.unread(Origin::file(path), None, message),
         }
         if loading.objects.len() > MAX_OBJECTS {
-            let message = format!("more than {MAX_OBJECTS} objects: give a smaller folder, or several sources");
+            let message =
+                format!("more than {MAX_OBJECTS} objects: give a smaller folder, or several sources");
             loading.unread(Origin::file(path_of(&loading)), None, message);
             break;
         }
@@ -88,13 +89,8 @@ impl Loading {
     fn file(&mut self, file: Arc<Path>, text: Arc<str>) {
         self.files += 1;
         if file.extension().is_some_and(|ending| ending == "json") {
-            let excerpt = Excerpt {
-                file,
-                first: 1,
-                range: 0..text.len(),
-                within: String::new(),
-                text: text.clone(),
-            };
+            let excerpt =
+                Excerpt { file, first: 1, range: 0..text.len(), within: String::new(), text: text.clone() };
             if !text.trim().is_empty() {
                 self.parsed(document::strict_json(&text), excerpt);
             }
@@ -138,7 +134,9 @@ impl Loading {
                 let faults = self.facts.add_namespace(document);
                 self.beside(&excerpt, faults);
             }
-            (_, Some(kind)) if kind.ends_with("List") && document.get("items").is_some_and(Value::is_array) => {
+            (_, Some(kind))
+                if kind.ends_with("List") && document.get("items").is_some_and(Value::is_array) =>
+            {
                 self.list(document, excerpt);
             }
             (None | Some(api::API_VERSION), Some(kind)) if kind.parse::<Kind>().is_ok() => {
@@ -220,7 +218,9 @@ impl Loading {
             notes: self
                 .ignored
                 .iter()
-                .map(|(kind, count)| format!("{count} {} of kind {kind} left aside: not a kind of Tenantry", plural(*count)))
+                .map(|(kind, count)| {
+                    format!("{count} {} of kind {kind} left aside: not a kind of Tenantry", plural(*count))
+                })
                 .collect(),
             files: self.files,
             facts: self.facts,
@@ -243,7 +243,8 @@ impl Loading {
                 let fault = self.objects[*other].fault("", message);
                 self.faults.push(fault);
             }
-            let mut written: Vec<Value> = doubles.iter().map(|at| self.objects[*at].written.clone()).collect();
+            let mut written: Vec<Value> =
+                doubles.iter().map(|at| self.objects[*at].written.clone()).collect();
             written.sort_by_key(Value::to_string);
             let object = &mut self.objects[first];
             object.faults = vec!["is written more than once in this source: keep one of them".to_owned()];

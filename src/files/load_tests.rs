@@ -83,7 +83,10 @@ fn a_list_is_taken_apart_and_a_fault_in_it_has_its_line() {
     let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: tenantry.dev/v1alpha1\n  kind: Tenant\n  metadata: {name: a}\n  spec: {}\n- apiVersion: tenantry.dev/v1alpha1\n  kind: Tenant\n  metadata: {name: b}\n  spec:\n    enabled: On\n";
     let (loaded, faults) = loaded(&[("a.yaml", text)]);
     assert_eq!(keys(&loaded), ["Tenant default/a", "Tenant default/b"]);
-    assert!(faults.starts_with("a.yaml:12: Tenant default/b: spec.enabled: must be true or false"), "{faults}");
+    assert!(
+        faults.starts_with("a.yaml:12: Tenant default/b: spec.enabled: must be true or false"),
+        "{faults}"
+    );
 }
 
 #[test]
@@ -91,15 +94,21 @@ fn a_field_that_is_no_field_is_named_with_its_line_and_what_was_meant() {
     let text = "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata:\n  name: acme\nspec:\n  displayNam: Acme\n";
     let (loaded, faults) = loaded(&[("a.yaml", text)]);
     assert!(
-        faults.starts_with("a.yaml:6: Tenant default/acme: spec.displayNam: is not a field here: did you mean displayName"),
+        faults.starts_with(
+            "a.yaml:6: Tenant default/acme: spec.displayNam: is not a field here: did you mean displayName"
+        ),
         "{faults}"
     );
-    assert!(loaded.objects[0].faults[0].starts_with("spec.displayNam: "), "no place: rows never depend on it");
+    assert!(
+        loaded.objects[0].faults[0].starts_with("spec.displayNam: "),
+        "no place: rows never depend on it"
+    );
 }
 
 #[test]
 fn an_object_without_a_name_hides_something() {
-    let (loaded, faults) = loaded(&[("a.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nspec: {}\n")]);
+    let (loaded, faults) =
+        loaded(&[("a.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nspec: {}\n")]);
     assert!(loaded.objects.is_empty() && !loaded.is_complete());
     assert!(faults.contains("metadata.name: is missing"), "{faults}");
 }
@@ -111,7 +120,8 @@ fn references_within_files_are_followed_and_circles_found() {
         ("b.yaml", &tenant("b", "{parentRef: {name: a}}")),
         ("c.yaml", &tenant("c", "{parentRef: {name: nowhere}}")),
     ]);
-    let faults: Vec<_> = crate::files::reference_faults(&loaded).iter().map(|fault| fault.message.clone()).collect();
+    let faults: Vec<_> =
+        crate::files::reference_faults(&loaded).iter().map(|fault| fault.message.clone()).collect();
     assert_eq!(faults.iter().filter(|fault| fault.contains("leads back to")).count(), 2, "{faults:?}");
     assert!(faults.iter().any(|fault| fault.contains("Tenant default/nowhere, which is not in these files")));
 }

@@ -153,10 +153,7 @@ fn below_index<'a>(lines: &[Line<'a>], index: usize) -> Option<(usize, Vec<Line<
 
 /// How far the outermost level is indented; the brackets of JSON do not count.
 fn level(lines: &[Line<'_>]) -> Option<usize> {
-    lines
-        .iter()
-        .find(|line| !line.content.starts_with(['{', '}', '[', ']']))
-        .map(|line| line.indent)
+    lines.iter().find(|line| !line.content.starts_with(['{', '}', '[', ']'])).map(|line| line.indent)
 }
 
 fn is_entry(content: &str) -> bool {

@@ -94,8 +94,8 @@ impl Passes {
         let mut manifests = Vec::with_capacity(loaded.objects.len());
         for object in &loaded.objects {
             let generation = self.engine.file_generation(&object.key, &object.written).await;
-            let (generation, digest) =
-                generation.map_err(|source| EngineError::Store { key: object.key.clone(), source })?;
+            let (generation, digest) = generation
+                .map_err(|source| EngineError::Store { key: Box::new(object.key.clone()), source })?;
             manifests.push((object.manifest(generation, digest), Some(object.origin())));
         }
         let mut kept_back = None;
@@ -123,8 +123,10 @@ impl Passes {
         for (place, (manifest, origin)) in manifests.into_iter().enumerate() {
             let key = manifest.key.clone();
             let removal = manifest.deleting;
-            self.done
-                .insert(place, Done { key: key.clone(), origin, report: None, action: None, problem: None, removal });
+            self.done.insert(
+                place,
+                Done { key: key.clone(), origin, report: None, action: None, problem: None, removal },
+            );
             self.places.insert(key, place);
             self.manifests.push(manifest);
         }
@@ -165,7 +167,7 @@ impl Passes {
     }
 
     /// Judges every object once, then the woken ones. `told` hears of each
-    /// look at an object.
+    /// look at an object, with what that look alone did.
     pub async fn all(&mut self, ahead: Duration, told: &mut dyn FnMut(&Done)) -> Result<(), EngineError> {
         for place in 0..self.manifests.len() {
             self.judge(place, told).await?;
@@ -225,10 +227,11 @@ impl Passes {
                     let at = Instant::now() + wait.max(Duration::from_secs(1));
                     self.due.entry(at).or_default().insert(manifest.key.clone());
                 }
-                done.action = Some(stronger(done.action, report.action));
+                let action = report.action;
+                done.action = Some(stronger(done.action, action));
                 done.problem = None;
                 done.report = Some(report);
-                told(done);
+                told(&Done { action: Some(action), ..done.clone() });
                 Ok(())
             }
             Err(error @ EngineError::Outside { .. }) => {
@@ -251,7 +254,7 @@ impl Passes {
     fn database(&self, source: StoreError) -> EngineError {
         let key = self.manifests.first().map(|manifest| manifest.key.clone());
         let key = key.unwrap_or_else(|| ObjectKey::new(Kind::Tenant, "", ""));
-        EngineError::Store { key, source }
+        EngineError::Store { key: Box::new(key), source }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::engine::Spec;
 
 /// Every reference that leads nowhere, and every circle of parents or managers.
 pub fn reference_faults(loaded: &Loaded) -> Vec<Fault> {
-    let here: BTreeMap<&ObjectKey, &Object> = loaded.objects.iter().map(|object| (&object.key, object)).collect();
+    let here: BTreeMap<&ObjectKey, &Object> =
+        loaded.objects.iter().map(|object| (&object.key, object)).collect();
     let mut faults = vec![];
     for object in &loaded.objects {
         for (field, to) in references(object) {
@@ -25,7 +26,9 @@ pub fn reference_faults(loaded: &Loaded) -> Vec<Fault> {
         }
         if let Some(field) = circle(object, &here) {
             let what = if field == "spec.parentRef" { "parent" } else { "manager" };
-            faults.push(object.fault(field, format!("leads back to {} itself: name another {what}", object.key)));
+            faults.push(
+                object.fault(field, format!("leads back to {} itself: name another {what}", object.key)),
+            );
         }
     }
     faults.sort();
@@ -97,7 +100,8 @@ fn circle(object: &Object, here: &BTreeMap<&ObjectKey, &Object>) -> Option<&'sta
         Kind::SubAdmin => "spec.managedByRef",
         Kind::Role | Kind::DeviceGrant => return None,
     };
-    let next = |object: &Object| references(object).into_iter().find(|(name, _)| name == field).map(|(_, to)| to);
+    let next =
+        |object: &Object| references(object).into_iter().find(|(name, _)| name == field).map(|(_, to)| to);
     let mut seen = BTreeSet::new();
     let mut at = next(object)?;
     while at != object.key && seen.insert(at.clone()) {

@@ -43,7 +43,9 @@ impl Facts {
             let packed: String = encoded.split_whitespace().collect();
             match data_encoding::BASE64.decode(packed.as_bytes()) {
                 // The engine reads text only; anything else is left out.
-                Ok(bytes) => data.extend(String::from_utf8(bytes).ok().map(|text| (key.clone(), text.into()))),
+                Ok(bytes) => {
+                    data.extend(String::from_utf8(bytes).ok().map(|text| (key.clone(), text.into())))
+                }
                 Err(_) => faults.push((field(), "is not base64: use stringData for plain text".to_owned())),
             }
         }
@@ -52,7 +54,9 @@ impl Facts {
                 Some(text) => {
                     data.insert(key.clone(), SecretString::from(text));
                 }
-                None => faults.push((format!("stringData[{key}]"), "must be text: put it in quotes".to_owned())),
+                None => {
+                    faults.push((format!("stringData[{key}]"), "must be text: put it in quotes".to_owned()))
+                }
             }
         }
         let at = (namespace, name);
@@ -170,7 +174,8 @@ fn secret_in(folder: &Path, namespace: &str, name: &str) -> Result<Option<Secret
         }
         if let Ok(text) = walk::read(&entry.path()) {
             // Editors and `echo` end a file with a line break that is no part of the password.
-            let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+            let text =
+                text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
             data.insert(key, SecretString::from(text));
         }
     }
@@ -229,7 +234,9 @@ mod tests {
         assert_eq!(fields, ["data[odd]", "stringData[number]"]);
         let world = FileSurroundings::default();
         world.take(&facts);
-        let SecretFact::Found { data, .. } = world.secret("default", "s").await.unwrap() else { panic!("absent") };
+        let SecretFact::Found { data, .. } = world.secret("default", "s").await.unwrap() else {
+            panic!("absent")
+        };
         assert_eq!(data["password"].expose_secret(), "secret");
         assert_eq!(data["other"].expose_secret(), "plain");
     }

@@ -44,7 +44,9 @@ pub(super) fn find(path: &Path) -> Found {
                 walk.seen.insert(walk.root.clone());
                 walk.folder(path, 0);
                 found = walk.found;
-                found.files.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
+                found
+                    .files
+                    .sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
             }
             Err(error) => found.miss(path, format!("cannot be read: {}", plain(&error))),
         },
@@ -66,13 +68,17 @@ impl Walk {
         let mut entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
-                return self.found.miss(folder, format!("cannot be read: {}: check its permissions", plain(&error)));
+                return self
+                    .found
+                    .miss(folder, format!("cannot be read: {}: check its permissions", plain(&error)));
             }
         };
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             if self.found.files.len() >= MAX_FILES {
-                return self.found.miss(folder, format!("holds more than {MAX_FILES} files: give a smaller folder"));
+                return self
+                    .found
+                    .miss(folder, format!("holds more than {MAX_FILES} files: give a smaller folder"));
             }
             self.entry(&entry, depth);
         }
@@ -203,7 +209,8 @@ mod tests {
         symlink(root.join("nowhere.yaml"), root.join("dead.yaml")).unwrap();
         let found = find(root);
         assert_eq!(names(&found, root), ["b/a.yaml"]);
-        let unread: Vec<_> = found.unread.iter().map(|u| u.path.file_name().unwrap().to_str().unwrap()).collect();
+        let unread: Vec<_> =
+            found.unread.iter().map(|u| u.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(unread, ["dead.yaml", "folder", "out.yaml"]);
     }
 
@@ -212,7 +219,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.yaml");
         fs::write(&path, vec![b'#'; 2_000_000]).unwrap();
-        assert_eq!(read(&path).unwrap_err(), "is 1.9 MiB large, at most 1 MiB is read: split it into several files");
+        assert_eq!(
+            read(&path).unwrap_err(),
+            "is 1.9 MiB large, at most 1 MiB is read: split it into several files"
+        );
         fs::write(&path, b"a: 1\nb: \xff\n").unwrap();
         assert_eq!(read(&path).unwrap_err(), "is not UTF-8 text from line 2 on: save it as UTF-8");
     }

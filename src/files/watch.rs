@@ -228,14 +228,17 @@ impl Following {
 
     /// A file that was broken since keeps the objects that it had.
     fn with_last_good(&self, mut objects: Vec<Object>, faults: &[Fault]) -> Vec<Object> {
-        let broken: BTreeSet<_> = faults.iter().filter(|fault| fault.unread).map(|fault| &fault.at.file).collect();
+        let broken: BTreeSet<_> =
+            faults.iter().filter(|fault| fault.unread).map(|fault| &fault.at.file).collect();
         if broken.is_empty() {
             return objects;
         }
         let here: BTreeSet<_> = objects.iter().map(|object| object.key.clone()).collect();
-        let missed = self.last.objects.iter().filter(|object| {
-            broken.contains(&object.excerpt.file) && !here.contains(&object.key)
-        });
+        let missed = self
+            .last
+            .objects
+            .iter()
+            .filter(|object| broken.contains(&object.excerpt.file) && !here.contains(&object.key));
         objects.extend(missed.cloned());
         order::sorted(objects)
     }

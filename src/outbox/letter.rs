@@ -67,9 +67,8 @@ impl Wanted {
                 Unusable("no sender: give --mail-from, or spec.mail.from of a Tenant".to_owned())
             })?,
         };
-        let base = sender.base.as_ref().ok_or_else(|| {
-            Unusable("no base of links: give --public-url".to_owned())
-        })?;
+        let base =
+            sender.base.as_ref().ok_or_else(|| Unusable("no base of links: give --public-url".to_owned()))?;
         let token = engine.link_key().token(self.link.id, &self.link.nonce, self.link.purpose);
         let link = url::Url::parse(&format!("{base}/activate?token={token}"))
             .map_err(|_| Unusable("--public-url is not the base of links".to_owned()))?;
@@ -101,7 +100,10 @@ impl Wanted {
                 .transpose()
                 .map_err(|error| say(&error))?,
             username: account.settings.username.clone(),
-            tenant_display_name: self.chain.own().map_or_else(String::new, |t| t.settings.display_name.clone()),
+            tenant_display_name: self
+                .chain
+                .own()
+                .map_or_else(String::new, |t| t.settings.display_name.clone()),
             link,
             expires_at: self.link.expires_at,
         };

@@ -23,6 +23,10 @@ impl Metrics {
         registry.register("mails_failed", "Mails given up", self.failed.clone());
         registry.register("mails_dropped", "Mails whose link was no longer wanted", self.dropped.clone());
         registry.register("mails_waiting", "Mails in the outbox", self.waiting.clone());
-        registry.register("mails_oldest_seconds", "Age of the oldest mail in the outbox", self.oldest.clone());
+        registry.register(
+            "mails_oldest_seconds",
+            "Age of the oldest mail in the outbox",
+            self.oldest.clone(),
+        );
     }
 }

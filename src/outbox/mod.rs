@@ -12,6 +12,9 @@ mod metrics;
 mod servers;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use letter::Sender;
 pub use metrics::Metrics;
 pub use servers::Servers;

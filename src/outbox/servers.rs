@@ -3,10 +3,12 @@
 //! namespace; otherwise the process's own.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::USE_LABEL;
 use crate::domain::key::digest;
@@ -26,12 +28,32 @@ const KEPT: usize = 256;
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) transport: Transport,
-    pub(super) permits: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
+    /// It kept mails waiting and has not answered since.
+    silent: Arc<AtomicBool>,
 }
 
 impl Server {
     fn new(transport: Transport) -> Self {
-        Self { transport, permits: Arc::new(Semaphore::new(PER_SERVER)) }
+        Self { transport, permits: Arc::new(Semaphore::new(PER_SERVER)), silent: Arc::default() }
+    }
+
+    /// A place among the mails to this server, or none if there is none within
+    /// `patience`: the mails behind a server that hangs must not fill the room
+    /// of all others. Once it has kept one waiting too long, nobody waits for
+    /// it until it has answered.
+    pub(super) async fn turn(&self, patience: Duration) -> Option<OwnedSemaphorePermit> {
+        let patience = if self.silent.load(Ordering::Relaxed) { Duration::ZERO } else { patience };
+        let turn = tokio::time::timeout(patience, self.permits.clone().acquire_owned()).await;
+        if turn.is_err() {
+            self.silent.store(true, Ordering::Relaxed);
+        }
+        turn.ok()?.ok()
+    }
+
+    /// Whether it answered, whatever it said.
+    pub(super) fn answered(&self, answered: bool) {
+        self.silent.store(!answered, Ordering::Relaxed);
     }
 }
 
@@ -70,8 +92,15 @@ impl Servers {
             None => None,
             Some(name) => Some(self.credentials(&tenant.namespace, name).await?),
         };
-        let spelled = credentials.as_ref().map(|(user, password)| format!("{user}\n{}", password.expose_secret()));
-        let at = digest(&format!("{}\n{}\n{}\n{}", setting.host, setting.port, setting.tls, spelled.unwrap_or_default()));
+        let spelled =
+            credentials.as_ref().map(|(user, password)| format!("{user}\n{}", password.expose_secret()));
+        let at = digest(&format!(
+            "{}\n{}\n{}\n{}",
+            setting.host,
+            setting.port,
+            setting.tls,
+            spelled.unwrap_or_default()
+        ));
         if let Some(server) = self.kept().get(&at) {
             return Ok(server.clone());
         }
@@ -80,18 +109,20 @@ impl Servers {
             "None" => Tls::None,
             _ => Tls::StartTls,
         };
-        let unusable = |error: &dyn std::error::Error| Unusable(format!("the mail server of {tenant} cannot be used: {error}"));
+        let unusable = |error: &dyn std::error::Error| {
+            Unusable(format!("the mail server of {tenant} cannot be used: {error}"))
+        };
         let credentials = credentials
             .map(|(user, password)| Credentials::new(user, password))
             .transpose()
             .map_err(|error| unusable(&error))?;
-        let mut settings =
-            ServerSettings::new(&setting.host, Some(setting.port), tls, credentials).map_err(|error| unusable(&error))?;
+        let mut settings = ServerSettings::new(&setting.host, Some(setting.port), tls, credentials)
+            .map_err(|error| unusable(&error))?;
         if let Some(roots) = self.roots.clone() {
             settings = settings.with_extra_roots(roots);
         }
-        let transport =
-            SmtpTransport::new(settings, self.policy.clone(), Timeouts::default()).map_err(|error| unusable(&error))?;
+        let transport = SmtpTransport::new(settings, self.policy.clone(), Timeouts::default())
+            .map_err(|error| unusable(&error))?;
         let server = Server::new(Transport::Smtp(transport));
         let mut kept = self.kept();
         if kept.len() >= KEPT {
@@ -110,11 +141,8 @@ impl Servers {
         namespace: &str,
         name: &str,
     ) -> Result<(String, secrecy::SecretString), Unusable> {
-        let found = self
-            .surroundings
-            .secret(namespace, name)
-            .await
-            .map_err(|error| Unusable(error.to_string()))?;
+        let found =
+            self.surroundings.secret(namespace, name).await.map_err(|error| Unusable(error.to_string()))?;
         let SecretFact::Found { labels, data } = found else {
             return Err(Unusable(format!("Secret {namespace}/{name} does not exist or may not be read")));
         };
@@ -122,7 +150,9 @@ impl Servers {
             return Err(Unusable(format!("Secret {namespace}/{name} lacks the label {USE_LABEL}: mail")));
         }
         let value = |key: &str| {
-            data.get(key).cloned().ok_or_else(|| Unusable(format!("Secret {namespace}/{name} has no key {key}")))
+            data.get(key)
+                .cloned()
+                .ok_or_else(|| Unusable(format!("Secret {namespace}/{name} has no key {key}")))
         };
         Ok((value("username")?.expose_secret().to_owned(), value("password")?))
     }

@@ -24,6 +24,11 @@ use crate::store::{Access, StoreError};
 const CLAIM: SignedDuration = SignedDuration::from_mins(10);
 /// Mails under way at the same time.
 const IN_FLIGHT: usize = 64;
+/// How long a mail waits for its turn at its server before it makes room.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A mail that made room comes back after this time, or up to twice as much,
+/// so that those behind a server that hangs do not all come back at once.
+const BEHIND: SignedDuration = SignedDuration::from_secs(30);
 /// How soon an idle worker looks again.
 const POLL: Duration = Duration::from_millis(500);
 /// How long mails under way may go on after the signal to stop.
@@ -57,13 +62,16 @@ struct Shared {
 enum Fate {
     Sent,
     Again(String, FailureClass),
+    /// Not tried: its server is busy with others.
+    Behind,
     Dropped,
 }
 
 impl Outbox {
     /// A worker for the mails of one database.
     pub fn new(engine: Engine, servers: Servers, sender: Sender, metrics: Metrics) -> Self {
-        let shared = Shared { engine, servers, sender, metrics, worker: Uuid::new_v4(), changed: Notify::new() };
+        let shared =
+            Shared { engine, servers, sender, metrics, worker: Uuid::new_v4(), changed: Notify::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -81,12 +89,15 @@ impl Outbox {
             match claimed {
                 Ok(mails) if !mails.is_empty() => {
                     for mail in mails {
-                        under_way.spawn(self.shared.clone().deliver(mail));
+                        under_way.spawn(self.shared.clone().deliver(mail, PATIENCE));
                     }
                     continue;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the outbox cannot be read; it is tried again"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the outbox cannot be read; it is tried again"
+                ),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -114,7 +125,8 @@ impl Outbox {
                     return Ok::<_, StoreError>(());
                 }
                 for mail in mails {
-                    under_way.spawn(self.shared.clone().deliver(mail));
+                    // Who waits here has nothing else to do.
+                    under_way.spawn(self.shared.clone().deliver(mail, bound / 2));
                 }
                 if let Some(Ok(true)) = under_way.join_next().await {
                     sent += 1;
@@ -151,20 +163,26 @@ impl Shared {
     }
 
     /// Sends one mail and marks it; whether it was accepted.
-    async fn deliver(self: Arc<Self>, mail: Claimed) -> bool {
+    async fn deliver(self: Arc<Self>, mail: Claimed, patience: Duration) -> bool {
         let wanted = match Wanted::read(&self.engine, &mail).await {
             Ok(wanted) => wanted,
             // The claim runs out by itself.
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a mail cannot be read; it is tried again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a mail cannot be read; it is tried again"
+                );
                 return false;
             }
         };
         let fate = match &wanted {
             None => Fate::Dropped,
-            Some(wanted) => self.send(&mail, wanted).await,
+            Some(wanted) => self.send(&mail, wanted, patience).await,
         };
-        let name = wanted.as_ref().and_then(Wanted::key).map_or_else(|| "an unmanaged account".to_owned(), ToString::to_string);
+        let name = wanted
+            .as_ref()
+            .and_then(Wanted::key)
+            .map_or_else(|| "an unmanaged account".to_owned(), ToString::to_string);
         let until = wanted.as_ref().map(|w| w.link.expires_at);
         let sent = matches!(fate, Fate::Sent);
         // The mail is out: forgetting to say so would send it twice.
@@ -180,7 +198,7 @@ impl Shared {
         sent
     }
 
-    async fn send(&self, mail: &Claimed, wanted: &Wanted) -> Fate {
+    async fn send(&self, mail: &Claimed, wanted: &Wanted, patience: Duration) -> Fate {
         let unusable = |Unusable(why)| Fate::Again(why, FailureClass::Settings);
         let message = match wanted.compose(&self.engine, &self.sender, mail) {
             Ok(message) => message,
@@ -190,17 +208,22 @@ impl Shared {
             Ok(server) => server,
             Err(why) => return unusable(why),
         };
-        // Closed only when the process ends.
-        let Ok(_permit) = server.permits.acquire().await else {
-            return Fate::Again("the process is ending".to_owned(), FailureClass::Network);
-        };
-        match server.transport.send(&message).await {
+        let Some(_turn) = server.turn(patience).await else { return Fate::Behind };
+        let result = server.transport.send(&message).await;
+        server.answered(!matches!(&result, Err(error) if error.class() == FailureClass::Network));
+        match result {
             Ok(_) => Fate::Sent,
             Err(error) => Fate::Again(error.line(), error.class()),
         }
     }
 
-    async fn mark(&self, mail: &Claimed, fate: &Fate, until: Option<Timestamp>, name: &str) -> Result<(), StoreError> {
+    async fn mark(
+        &self,
+        mail: &Claimed,
+        fate: &Fate,
+        until: Option<Timestamp>,
+        name: &str,
+    ) -> Result<(), StoreError> {
         let mut tx = self.engine.store().begin(Access::Write).await?;
         match fate {
             Fate::Sent => {
@@ -208,6 +231,12 @@ impl Shared {
                 tx.commit().await?;
                 self.metrics.sent.inc();
                 tracing::info!(account = %name, "mail sent");
+            }
+            Fate::Behind => {
+                let spread = SignedDuration::from_secs(rand::random_range(0..=BEHIND.as_secs()));
+                let later = tx.now().checked_add(BEHIND + spread).unwrap_or(tx.now());
+                tx.postpone_mails(&[mail.id], self.worker, later).await?;
+                tx.commit().await?;
             }
             Fate::Dropped => {
                 tx.mark_dropped(mail.id, self.worker).await?;

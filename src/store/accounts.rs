@@ -64,11 +64,7 @@ pub struct Found {
 
 impl Tx {
     /// The account that an object manages, with roles and groups.
-    pub async fn account_of(
-        &mut self,
-        source: &str,
-        key: &ObjectKey,
-    ) -> Result<Option<Found>, StoreError> {
+    pub async fn account_of(&mut self, source: &str, key: &ObjectKey) -> Result<Option<Found>, StoreError> {
         let sql = "SELECT c.*, o.namespace AS object_namespace, o.name AS object_name
             FROM object o JOIN account c ON c.object_id = o.id
             WHERE o.source = $1 AND o.kind = 'SubAdmin' AND o.namespace = $2 AND o.name = $3";
@@ -100,19 +96,10 @@ impl Tx {
             _ => None,
         };
         let roles = self.assigned_roles(account.id).await?;
-        let groups = self
-            .rows("SELECT name FROM account_group WHERE account_id = $1", args![account.id])
-            .await?;
-        let groups = groups
-            .iter()
-            .map(|row| row.text("name"))
-            .collect::<Result<_, _>>()?;
-        Ok(Some(Found {
-            account,
-            key,
-            roles,
-            groups,
-        }))
+        let groups =
+            self.rows("SELECT name FROM account_group WHERE account_id = $1", args![account.id]).await?;
+        let groups = groups.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?;
+        Ok(Some(Found { account, key, roles, groups }))
     }
 
     async fn assigned_roles(&mut self, account: Uuid) -> Result<Vec<Assigned>, StoreError> {
@@ -171,10 +158,7 @@ impl Tx {
             postgres: "SELECT name FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2::uuid IS NULL OR id <> $2)",
             sqlite: "SELECT name FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2 IS NULL OR id <> $2)",
         };
-        self.row(sql, args![root_tenant, except])
-            .await?
-            .map(|row| row.text("name"))
-            .transpose()
+        self.row(sql, args![root_tenant, except]).await?.map(|row| row.text("name")).transpose()
     }
 
     /// Adds an account with its place below its managers.
@@ -290,8 +274,7 @@ impl Tx {
             args![id, manager],
         )
         .await?;
-        self.write("UPDATE account SET managed_by = $2 WHERE id = $1", args![id, manager])
-            .await?;
+        self.write("UPDATE account SET managed_by = $2 WHERE id = $1", args![id, manager]).await?;
         Ok(())
     }
 
@@ -337,18 +320,14 @@ impl Tx {
 
     /// Leaves the row of a deleted object behind, disabled and unmanaged.
     pub async fn retire_account(&mut self, id: Uuid) -> Result<(), StoreError> {
-        self.write(
-            "UPDATE account SET enabled = $2, object_id = NULL WHERE id = $1",
-            args![id, false],
-        )
-        .await?;
+        self.write("UPDATE account SET enabled = $2, object_id = NULL WHERE id = $1", args![id, false])
+            .await?;
         Ok(())
     }
 
     /// Replaces an account's groups.
     pub async fn put_groups(&mut self, id: Uuid, groups: &BTreeSet<String>) -> Result<(), StoreError> {
-        self.write("DELETE FROM account_group WHERE account_id = $1", args![id])
-            .await?;
+        self.write("DELETE FROM account_group WHERE account_id = $1", args![id]).await?;
         let sql = Sql {
             postgres: "INSERT INTO account_group (account_id, name) SELECT $1, jsonb_array_elements_text($2)",
             sqlite: "INSERT INTO account_group (account_id, name) SELECT $1, value FROM json_each($2)",
@@ -358,13 +337,8 @@ impl Tx {
     }
 
     /// Replaces an account's copied roles.
-    pub async fn put_assigned_roles(
-        &mut self,
-        id: Uuid,
-        roles: &[Assigned],
-    ) -> Result<(), StoreError> {
-        self.write("DELETE FROM account_role WHERE account_id = $1", args![id])
-            .await?;
+    pub async fn put_assigned_roles(&mut self, id: Uuid, roles: &[Assigned]) -> Result<(), StoreError> {
+        self.write("DELETE FROM account_role WHERE account_id = $1", args![id]).await?;
         for (position, role) in roles.iter().enumerate() {
             let sql = "INSERT INTO account_role (account_id, position, role_id, namespace, name, revision, pinned, content)
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -404,10 +378,7 @@ impl Tx {
                             WHERE managed_by IN (SELECT id FROM own) AND manageable_devices IS NOT NULL AND ($2 IS NULL OR id <> $2)) AS delegated",
         };
         let row = self.one(sql, args![id, except]).await?;
-        Ok(AccountUse {
-            held: row.int("held")?,
-            delegated: row.int("delegated")?,
-        })
+        Ok(AccountUse { held: row.int("held")?, delegated: row.int("delegated")? })
     }
 
     /// The nearest account, from `manager` upwards, that has a quota; its use
@@ -436,14 +407,14 @@ impl Tx {
 
     /// Stores a new password.
     pub async fn put_password(&mut self, id: Uuid, hash: &str) -> Result<(), StoreError> {
-        self.write("UPDATE account SET password_hash = $2 WHERE id = $1", args![id, hash])
-            .await?;
+        self.write("UPDATE account SET password_hash = $2 WHERE id = $1", args![id, hash]).await?;
         Ok(())
     }
 
     /// Completes an activation: the address is proved, the account active.
     pub async fn activate_account(&mut self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        let sql = "UPDATE account SET email_verified = $2, activated_at = COALESCE(activated_at, $3) WHERE id = $1";
+        let sql =
+            "UPDATE account SET email_verified = $2, activated_at = COALESCE(activated_at, $3) WHERE id = $1";
         self.write(sql, args![id, true, now]).await?;
         Ok(())
     }

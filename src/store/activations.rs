@@ -51,15 +51,11 @@ impl Tx {
     pub async fn issue(&mut self, a: &Activation, message_id: &str) -> Result<(), StoreError> {
         self.close_links(a.account).await?;
         let sql = "INSERT INTO activation (id, account_id, purpose, nonce, issued_at, expires_at, state) VALUES ($1, $2, $3, $4, $5, $6, 'open')";
-        self.write(
-            sql,
-            args![a.id, a.account, a.purpose.as_str(), &a.nonce, a.issued_at, a.expires_at],
-        )
-        .await?;
+        self.write(sql, args![a.id, a.account, a.purpose.as_str(), &a.nonce, a.issued_at, a.expires_at])
+            .await?;
         let sql = "INSERT INTO outbox (id, activation_id, account_id, message_id, state, attempts, queued_at, due_at)
             VALUES ($1, $1, $2, $3, 'queued', 0, $4, $4)";
-        self.write(sql, args![a.id, a.account, message_id, a.issued_at])
-            .await?;
+        self.write(sql, args![a.id, a.account, message_id, a.issued_at]).await?;
         Ok(())
     }
 
@@ -89,10 +85,7 @@ impl Tx {
     /// The newest link of an account, whatever its state.
     pub async fn latest_activation(&mut self, account: Uuid) -> Result<Option<Activation>, StoreError> {
         let sql = "SELECT * FROM activation WHERE account_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1";
-        self.row(sql, args![account])
-            .await?
-            .map(|row| activation(&row))
-            .transpose()
+        self.row(sql, args![account]).await?.map(|row| activation(&row)).transpose()
     }
 
     /// Waits until no other transaction works on the tree of an account's

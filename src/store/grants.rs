@@ -181,10 +181,7 @@ impl Tx {
                 row.opt_uuid("account_id")?,
                 row.opt_text("group_name")?,
             ) {
-                (_, Some(account), _) => Receiver::Account {
-                    account,
-                    tenant: row.uuid("account_tenant")?,
-                },
+                (_, Some(account), _) => Receiver::Account { account, tenant: row.uuid("account_tenant")? },
                 (Some(tenant), None, Some(name)) => Receiver::Group { tenant, name },
                 (Some(tenant), None, None) => Receiver::Tenant(tenant),
                 _ => return Err(StoreError::Shape("a grant's receiver".to_owned())),
@@ -223,8 +220,7 @@ impl Tx {
             ],
         )
         .await?;
-        self.write("DELETE FROM grant_receiver WHERE grant_id = $1", args![g.id])
-            .await?;
+        self.write("DELETE FROM grant_receiver WHERE grant_id = $1", args![g.id]).await?;
         for (position, receiver) in g.receivers.iter().enumerate() {
             let (tenant, account, group) = match receiver {
                 Receiver::Tenant(tenant) => (Some(*tenant), None, None),
@@ -271,23 +267,32 @@ impl Tx {
         let rows = self
             .rows(
                 sql,
-                args![search.tenant, search.account, labels, after, search.mode.as_str(), selection.all, limit],
+                args![
+                    search.tenant,
+                    search.account,
+                    labels,
+                    after,
+                    search.mode.as_str(),
+                    selection.all,
+                    limit
+                ],
             )
             .await?;
-        rows.iter()
-            .map(|row| Ok((row.text("id")?, row.json("labels")?)))
-            .collect()
+        rows.iter().map(|row| Ok((row.text("id")?, row.json("labels")?))).collect()
     }
 
     /// The facts about each named device, in order of id.
     pub async fn candidates(&mut self, search: &Search, ids: &[&str]) -> Result<Vec<Candidate>, StoreError> {
         let sql = Sql {
-            postgres: facts!("$2::uuid", "true", "false", "SELECT DISTINCT jsonb_array_elements_text($3) COLLATE \"C\" AS id"),
+            postgres: facts!(
+                "$2::uuid",
+                "true",
+                "false",
+                "SELECT DISTINCT jsonb_array_elements_text($3) COLLATE \"C\" AS id"
+            ),
             sqlite: facts!("$2", "1", "0", "SELECT DISTINCT value AS id FROM json_each($3)"),
         };
-        let rows = self
-            .rows(sql, args![search.tenant, search.account, json(&ids)])
-            .await?;
+        let rows = self.rows(sql, args![search.tenant, search.account, json(&ids)]).await?;
         rows.iter().map(|row| candidate(row, search)).collect()
     }
 
@@ -298,9 +303,7 @@ impl Tx {
             sqlite: "SELECT id, unit_id FROM device WHERE unit_id IN (SELECT value FROM json_each($1)) ORDER BY id",
         };
         let rows = self.rows(sql, args![json(&units)]).await?;
-        rows.iter()
-            .map(|row| Ok((row.text("unit_id")?, row.text("id")?)))
-            .collect()
+        rows.iter().map(|row| Ok((row.text("unit_id")?, row.text("id")?))).collect()
     }
 
     /// What became of each device of a grant, as last written.
@@ -309,17 +312,18 @@ impl Tx {
         let rows = self.rows(sql, args![grant]).await?;
         rows.iter()
             .map(|row| {
-                Ok(Mark {
-                    id: row.text("device_id")?,
-                    state: row.text("state")?,
-                    why: row.opt_text("why")?,
-                })
+                Ok(Mark { id: row.text("device_id")?, state: row.text("state")?, why: row.opt_text("why")? })
             })
             .collect()
     }
 
     /// Writes what became of some devices of a grant, and forgets others.
-    pub async fn put_marks(&mut self, grant: Uuid, changed: &[Mark], gone: &[&str]) -> Result<(), StoreError> {
+    pub async fn put_marks(
+        &mut self,
+        grant: Uuid,
+        changed: &[Mark],
+        gone: &[&str],
+    ) -> Result<(), StoreError> {
         if !gone.is_empty() {
             let sql = Sql {
                 postgres: "DELETE FROM grant_device WHERE grant_id = $1 AND device_id IN (SELECT jsonb_array_elements_text($2))",
@@ -365,15 +369,17 @@ impl Tx {
     }
 
     /// Positions of a grant's links in the chains of these devices.
-    pub async fn link_positions(&mut self, grant: Uuid, ids: &[&str]) -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn link_positions(
+        &mut self,
+        grant: Uuid,
+        ids: &[&str],
+    ) -> Result<Vec<(String, i64)>, StoreError> {
         let sql = Sql {
             postgres: "SELECT device_id, position FROM device_assignment WHERE grant_id = $1 AND device_id IN (SELECT jsonb_array_elements_text($2))",
             sqlite: "SELECT device_id, position FROM device_assignment WHERE grant_id = $1 AND device_id IN (SELECT value FROM json_each($2))",
         };
         let rows = self.rows(sql, args![grant, json(&ids)]).await?;
-        rows.iter()
-            .map(|row| Ok((row.text("device_id")?, row.int("position")?)))
-            .collect()
+        rows.iter().map(|row| Ok((row.text("device_id")?, row.int("position")?))).collect()
     }
 
     /// Adds links to the chains of devices: the receiver now holds them.
@@ -395,8 +401,7 @@ impl Tx {
                 SELECT value->>'id', value->>'position', $1, value->>'giver_tenant', value->>'giver_account', $3, $4
                 FROM json_each($2)",
         };
-        self.write(sql, args![grant, json(&links), receiver_tenant, receiver_account])
-            .await?;
+        self.write(sql, args![grant, json(&links), receiver_tenant, receiver_account]).await?;
         Ok(())
     }
 
@@ -447,8 +452,7 @@ impl Tx {
 
     /// Leaves a grant's row behind, unmanaged: what it gave is retained.
     pub async fn retire_grant(&mut self, id: Uuid) -> Result<(), StoreError> {
-        self.write("UPDATE device_grant SET object_id = NULL WHERE id = $1", args![id])
-            .await?;
+        self.write("UPDATE device_grant SET object_id = NULL WHERE id = $1", args![id]).await?;
         Ok(())
     }
 

@@ -79,17 +79,12 @@ impl StoreError {
                 // violations. SQLite extended codes: BUSY (5) and LOCKED (6)
                 // in the low byte, unique (2067), primary key (1555) and
                 // foreign key (787) violations.
-                matches!(
-                    code,
-                    "40001" | "40P01" | "23505" | "23503" | "2067" | "1555" | "787"
-                ) || code
-                    .parse::<u32>()
-                    .is_ok_and(|code| code < 40000 && matches!(code & 0xff, 5 | 6))
+                matches!(code, "40001" | "40P01" | "23505" | "23503" | "2067" | "1555" | "787")
+                    || code.parse::<u32>().is_ok_and(|code| code < 40000 && matches!(code & 0xff, 5 | 6))
             }
-            Self::Statement(error) | Self::Connect { source: error, .. } => matches!(
-                error,
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed
-            ),
+            Self::Statement(error) | Self::Connect { source: error, .. } => {
+                matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed)
+            }
             Self::Moved => true,
             _ => false,
         }
@@ -138,20 +133,14 @@ impl Store {
         } else {
             return Err(StoreError::Url);
         };
-        Ok(Self {
-            pool,
-            statements: Arc::default(),
-            writes: Arc::default(),
-        })
+        Ok(Self { pool, statements: Arc::default(), writes: Arc::default() })
     }
 
     /// Brings the schema up to date; safe with several processes at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pool {
             Pool::Postgres(pool) => {
-                sqlx::migrate!("src/store/migrations/postgres")
-                    .run(pool)
-                    .await?;
+                sqlx::migrate!("src/store/migrations/postgres").run(pool).await?;
             }
             Pool::Sqlite(pool) => {
                 // sqlx takes no lock on SQLite: a second process that migrates
@@ -175,14 +164,8 @@ impl Store {
     pub async fn begin(&self, access: Access) -> Result<Tx, StoreError> {
         let inner = match &self.pool {
             Pool::Postgres(pool) => Inner::Postgres(match access {
-                Access::Read => {
-                    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                        .await?
-                }
-                Access::Write => {
-                    pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
-                        .await?
-                }
+                Access::Read => pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
+                Access::Write => pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
             }),
             Pool::Sqlite(pool) => Inner::Sqlite(match access {
                 Access::Read => pool.begin_with("BEGIN DEFERRED").await?,
@@ -238,10 +221,7 @@ impl Store {
 }
 
 async fn connect_sqlite(url: &str) -> Result<SqlitePool, StoreError> {
-    let connect = |source| StoreError::Connect {
-        target: url.to_owned(),
-        source,
-    };
+    let connect = |source| StoreError::Connect { target: url.to_owned(), source };
     let options = SqliteConnectOptions::from_str(url)
         .map_err(connect)?
         .create_if_missing(true)
@@ -273,18 +253,12 @@ async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
         .acquire_timeout(Duration::from_secs(10))
         .after_connect(|connection, _| {
             Box::pin(async move {
-                connection
-                    .execute("SET TIME ZONE 'UTC'; SET statement_timeout = '60s'")
-                    .await
-                    .map(|_| ())
+                connection.execute("SET TIME ZONE 'UTC'; SET statement_timeout = '60s'").await.map(|_| ())
             })
         })
         .connect_with(options.application_name("tenantry"))
         .await
-        .map_err(|source| StoreError::Connect {
-            target: shown,
-            source,
-        })
+        .map_err(|source| StoreError::Connect { target: shown, source })
 }
 
 #[derive(Debug)]
@@ -367,18 +341,12 @@ impl Tx {
         })
     }
 
-    async fn row(
-        &mut self,
-        sql: impl Into<Sql>,
-        args: Vec<Value>,
-    ) -> Result<Option<Row>, StoreError> {
+    async fn row(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
     async fn one(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Row, StoreError> {
-        self.row(sql, args)
-            .await?
-            .ok_or(StoreError::Statement(sqlx::Error::RowNotFound))
+        self.row(sql, args).await?.ok_or(StoreError::Statement(sqlx::Error::RowNotFound))
     }
 
     /// Runs a statement that changes rows and says how many.

@@ -35,16 +35,13 @@ pub struct Registered {
     pub verdict: serde_json::Value,
 }
 
-
 fn registered(row: &Row) -> Result<Registered, StoreError> {
     let kind = row.text("kind")?;
     Ok(Registered {
         id: row.uuid("id")?,
         source: row.text("source")?,
         key: ObjectKey {
-            kind: kind
-                .parse()
-                .map_err(|_| StoreError::Shape(format!("object of kind {kind}")))?,
+            kind: kind.parse().map_err(|_| StoreError::Shape(format!("object of kind {kind}")))?,
             namespace: row.text("namespace")?,
             name: row.text("name")?,
         },
@@ -67,11 +64,7 @@ pub struct Woken {
 
 impl Tx {
     /// The register's entry for one object of a source.
-    pub async fn object(
-        &mut self,
-        source: &str,
-        key: &ObjectKey,
-    ) -> Result<Option<Registered>, StoreError> {
+    pub async fn object(&mut self, source: &str, key: &ObjectKey) -> Result<Option<Registered>, StoreError> {
         let sql = "SELECT id, source, kind, namespace, name, uid, born, generation, applied_generation, resend_value, reassign_value, verdict FROM object WHERE source = $1 AND kind = $2 AND namespace = $3 AND name = $4";
         self.row(sql, args![source, key.kind.as_str(), &key.namespace, &key.name])
             .await?
@@ -128,11 +121,7 @@ impl Tx {
     }
 
     /// Replaces what an object depends on or waits for.
-    pub async fn put_subscriptions(
-        &mut self,
-        object: Uuid,
-        topics: &[String],
-    ) -> Result<(), StoreError> {
+    pub async fn put_subscriptions(&mut self, object: Uuid, topics: &[String]) -> Result<(), StoreError> {
         let list = json(&topics);
         let gone = Sql {
             postgres: "DELETE FROM subscription WHERE object_id = $1 AND topic NOT IN (SELECT jsonb_array_elements_text($2))",
@@ -185,11 +174,7 @@ impl Tx {
 
     /// Wakes the objects of a tenant and of everything above it, whose counts
     /// and quotas have changed.
-    pub async fn wake_upwards(
-        &mut self,
-        tenants: &[Uuid],
-        due_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub async fn wake_upwards(&mut self, tenants: &[Uuid], due_at: Timestamp) -> Result<(), StoreError> {
         let sql = Sql {
             postgres: "INSERT INTO wakeup (object_id, due_at)
                 SELECT DISTINCT t.object_id, $2::timestamptz FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id
@@ -244,9 +229,7 @@ impl Tx {
             ids.push(row.uuid("id")?);
             let kind = row.text("kind")?;
             keys.push(ObjectKey {
-                kind: kind
-                    .parse()
-                    .map_err(|_| StoreError::Shape(format!("object of kind {kind}")))?,
+                kind: kind.parse().map_err(|_| StoreError::Shape(format!("object of kind {kind}")))?,
                 namespace: row.text("namespace")?,
                 name: row.text("name")?,
             });
@@ -269,7 +252,12 @@ impl Tx {
 
     /// Whether the tenant object `other` waits for `key`, directly or through
     /// others that were never in force either (R4: cycles of parents).
-    pub async fn waits_for(&mut self, source: &str, other: &ObjectKey, key: &ObjectKey) -> Result<bool, StoreError> {
+    pub async fn waits_for(
+        &mut self,
+        source: &str,
+        other: &ObjectKey,
+        key: &ObjectKey,
+    ) -> Result<bool, StoreError> {
         let sql = "WITH RECURSIVE waits (id, depth) AS (
                 SELECT o.id, 0 FROM object o JOIN subscription s ON s.object_id = o.id
                     WHERE s.topic = $1 AND o.source = $2 AND o.kind = 'Tenant' AND o.applied_generation IS NULL
@@ -281,10 +269,7 @@ impl Tx {
                     WHERE o.source = $2 AND o.kind = 'Tenant' AND o.applied_generation IS NULL AND w.depth < 64)
             SELECT 1 AS one FROM waits w JOIN object o ON o.id = w.id WHERE o.namespace = $3 AND o.name = $4 LIMIT 1";
         let topic = Topic::object(key);
-        Ok(self
-            .row(sql, args![topic.as_str(), source, &other.namespace, &other.name])
-            .await?
-            .is_some())
+        Ok(self.row(sql, args![topic.as_str(), source, &other.namespace, &other.name]).await?.is_some())
     }
 
     /// A named fact about this database.

@@ -103,14 +103,18 @@ impl Tx {
         let sql = "UPDATE outbox SET state = $3, due_at = $4, attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, problem = $5
             WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
         let state = if again.is_some() { "queued" } else { "failed" };
-        self.write(sql, args![id, worker, state, again.unwrap_or(now), problem])
-            .await?;
+        self.write(sql, args![id, worker, state, again.unwrap_or(now), problem]).await?;
         self.wake_recipient(id).await
     }
 
     /// Gives claimed mails back without counting an attempt, to be claimed
     /// again from `due_at` on.
-    pub async fn postpone_mails(&mut self, ids: &[Uuid], worker: Uuid, due_at: Timestamp) -> Result<(), StoreError> {
+    pub async fn postpone_mails(
+        &mut self,
+        ids: &[Uuid],
+        worker: Uuid,
+        due_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let sql = Sql {
             postgres: "UPDATE outbox SET due_at = $3, claimed_by = NULL, claimed_until = NULL
                 WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT jsonb_array_elements_text($1)::uuid)",
@@ -121,20 +125,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives up a claimed mail that has become pointless, and wakes its
+    /// Takes a claimed mail out that nobody should get any more, and wakes its
     /// account's object.
-    pub async fn drop_mail(&mut self, id: Uuid, worker: Uuid) -> Result<(), StoreError> {
-        let sql = "UPDATE outbox SET state = 'dropped', claimed_by = NULL, claimed_until = NULL
-            WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
-        self.write(sql, args![id, worker]).await?;
-        self.wake_recipient(id).await
-    }
-
-    /// Takes a claimed mail out that nobody should get any more.
     pub async fn mark_dropped(&mut self, id: Uuid, worker: Uuid) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET state = 'dropped', claimed_by = NULL, claimed_until = NULL WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
         self.write(sql, args![id, worker]).await?;
-        Ok(())
+        self.wake_recipient(id).await
     }
 
     async fn wake_recipient(&mut self, outbox: Uuid) -> Result<(), StoreError> {

@@ -19,7 +19,8 @@ impl Tx {
         let sql = "SELECT o.source, t.id FROM object o JOIN tenant t ON t.object_id = o.id
             WHERE o.kind = 'Tenant' AND o.namespace = $1 AND o.name = $2 AND (o.source = $3 OR $4)
             ORDER BY o.source LIMIT 16";
-        let rows = self.rows(sql, args![namespace, name, source.unwrap_or_default(), source.is_none()]).await?;
+        let rows =
+            self.rows(sql, args![namespace, name, source.unwrap_or_default(), source.is_none()]).await?;
         rows.iter().map(|row| Ok((row.text("source")?, row.uuid("id")?))).collect()
     }
 }

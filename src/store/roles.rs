@@ -29,10 +29,7 @@ impl Tx {
     pub async fn role_of(&mut self, source: &str, key: &ObjectKey) -> Result<Option<Role>, StoreError> {
         let sql = "SELECT r.* FROM object o JOIN role r ON r.object_id = o.id
             WHERE o.source = $1 AND o.kind = 'Role' AND o.namespace = $2 AND o.name = $3";
-        self.row(sql, args![source, &key.namespace, &key.name])
-            .await?
-            .map(|row| role(&row))
-            .transpose()
+        self.row(sql, args![source, &key.namespace, &key.name]).await?.map(|row| role(&row)).transpose()
     }
 
     /// The role with this natural key.
@@ -46,10 +43,7 @@ impl Tx {
     /// The content of one revision, if the role has ever had it.
     pub async fn role_revision(&mut self, id: Uuid, revision: &str) -> Result<Option<Content>, StoreError> {
         let sql = "SELECT content FROM role_revision WHERE role_id = $1 AND revision = $2";
-        self.row(sql, args![id, revision])
-            .await?
-            .map(|row| row.json("content"))
-            .transpose()
+        self.row(sql, args![id, revision]).await?.map(|row| row.json("content")).transpose()
     }
 
     /// Adds or replaces a role, and remembers its revision.
@@ -78,8 +72,7 @@ impl Tx {
         let now = self.now();
         let sql = "INSERT INTO role_revision (role_id, revision, number, content, created_at) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (role_id, revision) DO NOTHING";
-        self.write(sql, args![r.id, &r.revision, r.number, json(&r.content), now])
-            .await?;
+        self.write(sql, args![r.id, &r.revision, r.number, json(&r.content), now]).await?;
         Ok(())
     }
 
@@ -92,10 +85,7 @@ impl Tx {
     /// The number that a revision had, if the role has had it.
     pub async fn role_number(&mut self, id: Uuid, revision: &str) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT number FROM role_revision WHERE role_id = $1 AND revision = $2";
-        self.row(sql, args![id, revision])
-            .await?
-            .map(|row| row.int("number"))
-            .transpose()
+        self.row(sql, args![id, revision]).await?.map(|row| row.int("number")).transpose()
     }
 
     /// How many accounts have a copy, and how many of these are behind.

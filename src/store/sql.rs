@@ -23,10 +23,7 @@ pub(super) struct Sql {
 
 impl From<&'static str> for Sql {
     fn from(both: &'static str) -> Self {
-        Self {
-            postgres: both,
-            sqlite: both,
-        }
+        Self { postgres: both, sqlite: both }
     }
 }
 
@@ -165,9 +162,9 @@ impl Row {
 
     pub(super) fn opt_time(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
         match self {
-            Self::Postgres(row) => Ok(row
-                .try_get::<Option<jiff_sqlx::Timestamp>, _>(column)?
-                .map(jiff_sqlx::Timestamp::to_jiff)),
+            Self::Postgres(row) => {
+                Ok(row.try_get::<Option<jiff_sqlx::Timestamp>, _>(column)?.map(jiff_sqlx::Timestamp::to_jiff))
+            }
             Self::Sqlite(row) => row
                 .try_get::<Option<String>, _>(column)?
                 .map(|text| text.parse().map_err(|e| shape(column, e)))
@@ -186,9 +183,7 @@ impl Row {
                 .map(|text| serde_json::from_str(&text).map_err(|e| shape(column, e)))
                 .transpose()?,
         };
-        value
-            .map(|v| serde_json::from_value(v).map_err(|e| shape(column, e)))
-            .transpose()
+        value.map(|v| serde_json::from_value(v).map_err(|e| shape(column, e))).transpose()
     }
 
     pub(super) fn text(&self, column: &str) -> Result<String, StoreError> {
@@ -206,10 +201,7 @@ impl Row {
     pub(super) fn time(&self, column: &str) -> Result<Timestamp, StoreError> {
         present(column, self.opt_time(column)?)
     }
-    pub(super) fn json<T: serde::de::DeserializeOwned>(
-        &self,
-        column: &str,
-    ) -> Result<T, StoreError> {
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
         present(column, self.opt_json(column)?)
     }
 }

@@ -12,10 +12,7 @@ use crate::domain::tenant::{Chain, DeletionPolicy, Level, Limits, Settings, Tena
 use crate::domain::tier::Tier;
 
 /// Reads a word that serde writes as a JSON string.
-pub(super) fn word<T: serde::de::DeserializeOwned>(
-    column: &str,
-    text: String,
-) -> Result<T, StoreError> {
+pub(super) fn word<T: serde::de::DeserializeOwned>(column: &str, text: String) -> Result<T, StoreError> {
     serde_json::from_value(serde_json::Value::String(text))
         .map_err(|e| StoreError::Shape(format!("column {column}: {e}")))
 }
@@ -42,10 +39,7 @@ fn tenant(row: &Row) -> Result<Tenant, StoreError> {
             owner: row.opt_text("owner_name")?,
             mail: row.opt_json("mail")?,
             branding: row.opt_json("branding")?,
-            deletion_policy: word::<DeletionPolicy>(
-                "deletion_policy",
-                row.text("deletion_policy")?,
-            )?,
+            deletion_policy: word::<DeletionPolicy>("deletion_policy", row.text("deletion_policy")?)?,
         },
         managed_by: row.opt_uuid("managed_by")?,
         created_at: row.time("created_at")?,
@@ -175,11 +169,7 @@ impl Tx {
     }
 
     /// Moves a tenant with everything below it under another parent.
-    pub async fn move_tenant(
-        &mut self,
-        old: &Tenant,
-        parent: Option<&Tenant>,
-    ) -> Result<(), StoreError> {
+    pub async fn move_tenant(&mut self, old: &Tenant, parent: Option<&Tenant>) -> Result<(), StoreError> {
         let path = crate::domain::tenant::path(parent, &old.name);
         let root = parent.map_or(old.id, |p| p.root);
         // Cut the subtree off everything above it ...
@@ -207,11 +197,8 @@ impl Tx {
                  WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
         };
         self.write(sql, args![old.id, path, length, root]).await?;
-        self.write(
-            "UPDATE tenant SET parent_id = $2 WHERE id = $1",
-            args![old.id, parent.map(|p| p.id)],
-        )
-        .await?;
+        self.write("UPDATE tenant SET parent_id = $2 WHERE id = $1", args![old.id, parent.map(|p| p.id)])
+            .await?;
         Ok(())
     }
 
@@ -253,10 +240,7 @@ impl Tx {
             let at = match uses.iter().position(|u| u.tenant == tenant) {
                 Some(at) => at,
                 None => {
-                    uses.push(TenantUse {
-                        tenant,
-                        ..TenantUse::default()
-                    });
+                    uses.push(TenantUse { tenant, ..TenantUse::default() });
                     uses.len() - 1
                 }
             };
@@ -265,10 +249,7 @@ impl Tx {
                 "tenants" => entry.tenants = n,
                 "devices" => entry.devices = n,
                 "role" => {
-                    let role = Ref {
-                        namespace: row.text("namespace")?,
-                        name: row.text("name")?,
-                    };
+                    let role = Ref { namespace: row.text("namespace")?, name: row.text("name")? };
                     entry.by_role.push((role, n));
                 }
                 _ => {
@@ -298,7 +279,8 @@ impl Tx {
 
     /// Identifiers of every tenant in a subtree, deepest first.
     pub async fn subtree(&mut self, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
-        let sql = "SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1 ORDER BY distance DESC, tenant_id";
+        let sql =
+            "SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1 ORDER BY distance DESC, tenant_id";
         let rows = self.rows(sql, args![id]).await?;
         rows.iter().map(|row| row.uuid("tenant_id")).collect()
     }
@@ -312,9 +294,7 @@ impl Tx {
             UNION ALL SELECT 'grants', count(*) FROM device_grant WHERE tenant_id = $1
             UNION ALL SELECT 'devices', count(*) FROM device WHERE home_tenant = $1 OR holder_tenant = $1";
         let rows = self.rows(sql, args![id, owner.unwrap_or_default()]).await?;
-        rows.iter()
-            .map(|row| Ok((row.text("what")?, row.int("n")?)))
-            .collect()
+        rows.iter().map(|row| Ok((row.text("what")?, row.int("n")?))).collect()
     }
 
     /// Identifiers of the tenants and accounts of a subtree, in order, for the

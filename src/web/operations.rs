@@ -63,7 +63,9 @@ async fn readyz(State(Operations { store, readiness, registry: _ }): State<Opera
         Ok(Ok(())) => "ready\n".into_response(),
         Ok(Err(error)) => {
             tracing::warn!(error = %error, "not ready: the database cannot be used");
-            not("not ready: the database cannot be reached, or its schema is not up to date (tenantry migrate)\n")
+            not(
+                "not ready: the database cannot be reached, or its schema is not up to date (tenantry migrate)\n",
+            )
         }
         Err(_) => not("not ready: the database does not answer\n"),
     }

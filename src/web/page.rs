@@ -119,7 +119,12 @@ struct PasswordFields {
 }
 
 /// The form of an open link; again and with the reason if it was refused.
-pub(super) fn form(subject: &Subject, token: &str, language: Language, objection: Option<Objection>) -> Response {
+pub(super) fn form(
+    subject: &Subject,
+    token: &str,
+    language: Language,
+    objection: Option<Objection>,
+) -> Response {
     let language = Language::of_locale(&subject.locale).unwrap_or(language);
     let labels = text::labels(language);
     let (passage, button) = text::form(subject.purpose, language);
@@ -218,7 +223,9 @@ fn about<'a>(subject: &'a Subject, tone: &'static str, passage: Passage, languag
 fn render(status: StatusCode, view: &View<'_>) -> Response {
     let filled = TEMPLATES.as_ref().map_err(ToString::to_string).and_then(|templates| {
         let template = templates.get_template("page.html").map_err(|e| e.to_string())?;
-        template.render(context! { style => STYLE, view => Value::from(Serde(view)) }).map_err(|e| e.to_string())
+        template
+            .render(context! { style => STYLE, view => Value::from(Serde(view)) })
+            .map_err(|e| e.to_string())
     });
     match filled {
         Ok(html) => (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),

@@ -46,10 +46,9 @@ pub async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Serv
             io::ErrorKind::AddrInUse => {
                 ("another program uses this port", format!("stop it or choose another port with {flag}"))
             }
-            io::ErrorKind::PermissionDenied => (
-                "this user may not use this port",
-                format!("choose a port above 1023 with {flag}"),
-            ),
+            io::ErrorKind::PermissionDenied => {
+                ("this user may not use this port", format!("choose a port above 1023 with {flag}"))
+            }
             io::ErrorKind::AddrNotAvailable => (
                 "this machine does not have this address",
                 format!("choose one that it has, or 0.0.0.0 for all, with {flag}"),
@@ -61,7 +60,11 @@ pub async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Serv
 }
 
 /// Serves until `shutdown`, then lets requests under way finish, for a while.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) -> Result<(), ServeError> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
     let address = listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
     let serving = axum::serve(Bounded::new(listener), router)
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
@@ -86,7 +89,9 @@ mod tests {
         let error = listen(address, "--listen").await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("cannot listen on {address}: another program uses this port; stop it or choose another port with --listen")
+            format!(
+                "cannot listen on {address}: another program uses this port; stop it or choose another port with --listen"
+            )
         );
     }
 

@@ -197,7 +197,8 @@ async fn a_disabled_account_or_tenant_is_told_so_and_nothing_changes() {
 async fn a_weak_or_mistyped_password_brings_the_form_back_with_the_reason_and_never_the_password() {
     let site = Site::new().await;
     let (_, token) = site.world.invite(Purpose::Activate).await;
-    let phc = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$T0kiE9d2bUdZ7n1y4oPcyB6Jd1rJw5x5gV0l7Nq2l3Y";
+    let phc =
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$T0kiE9d2bUdZ7n1y4oPcyB6Jd1rJw5x5gV0l7Nq2l3Y";
     for (password, again, reason) in [
         ("", "", "Choose a password."),
         ("tiny-Zq7", "tiny-Zq7", "This password has 8 characters."),
@@ -258,7 +259,13 @@ async fn every_answer_forbids_scripts_frames_caching_and_referrers() {
     for page in pages {
         let header = |name: &str| page.headers.get(name).unwrap().to_str().unwrap().to_owned();
         let policy = header("content-security-policy");
-        for part in ["default-src 'none'", "style-src 'sha256-", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        for part in [
+            "default-src 'none'",
+            "style-src 'sha256-",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
             assert!(policy.contains(part), "{policy}");
         }
         assert_eq!(page.headers.get(REFERRER_POLICY).unwrap(), "no-referrer");
@@ -293,7 +300,8 @@ async fn a_known_reader_gets_the_language_of_the_account_and_a_stranger_that_of_
     let form = site.get(&token).await;
     assert!(form.body.contains("<html lang=\"de\">") && form.title() == "Passwort wählen");
     let url = format!("http://{}/activate", site.address);
-    let stranger = site.client.get(url).header(ACCEPT_LANGUAGE, "fr-FR, de;q=0.8, en;q=0.5").send().await.unwrap();
+    let stranger =
+        site.client.get(url).header(ACCEPT_LANGUAGE, "fr-FR, de;q=0.8, en;q=0.5").send().await.unwrap();
     assert_eq!(page(stranger).await.title(), "Dieser Link funktioniert nicht");
 }
 

@@ -83,7 +83,9 @@ pub(super) fn labels(language: Language) -> Labels {
         Language::De => Labels {
             login: "Sie melden sich an als",
             password: "Neues Passwort",
-            hint: format!("Mindestens {MIN_LENGTH} Zeichen. Mehrere Wörter hintereinander merken sich leicht."),
+            hint: format!(
+                "Mindestens {MIN_LENGTH} Zeichen. Mehrere Wörter hintereinander merken sich leicht."
+            ),
             again: "Neues Passwort wiederholen",
             error: "Fehler",
             support: "Fragen? Schreiben Sie an",
@@ -95,35 +97,59 @@ pub(super) fn labels(language: Language) -> Labels {
 pub(super) const fn form(purpose: Purpose, language: Language) -> (Passage, &'static str) {
     match (language, purpose) {
         (Language::En, Purpose::Activate) => (
-            passage("Choose your password", "Your account at {tenant} is ready. Choose a password to activate it."),
+            passage(
+                "Choose your password",
+                "Your account at {tenant} is ready. Choose a password to activate it.",
+            ),
             "Activate account",
         ),
         (Language::En, Purpose::SetPassword) => (
-            passage("Choose your password", "Your account at {tenant} is ready. Choose the password that you will sign in with."),
+            passage(
+                "Choose your password",
+                "Your account at {tenant} is ready. Choose the password that you will sign in with.",
+            ),
             "Set password",
         ),
         (Language::En, Purpose::Confirm) => (
-            passage("Confirm your address", "Confirm that this e-mail address is yours. That activates your account at {tenant}."),
+            passage(
+                "Confirm your address",
+                "Confirm that this e-mail address is yours. That activates your account at {tenant}.",
+            ),
             "Confirm address",
         ),
         (Language::En, Purpose::ChangeEmail) => (
-            passage("Confirm your new address", "Confirm that this e-mail address is yours. From then on you sign in to your account at {tenant} with it; your password stays the same."),
+            passage(
+                "Confirm your new address",
+                "Confirm that this e-mail address is yours. From then on you sign in to your account at {tenant} with it; your password stays the same.",
+            ),
             "Use this address",
         ),
         (Language::De, Purpose::Activate) => (
-            passage("Passwort wählen", "Ihr Konto bei {tenant} ist bereit. Wählen Sie ein Passwort, um es zu aktivieren."),
+            passage(
+                "Passwort wählen",
+                "Ihr Konto bei {tenant} ist bereit. Wählen Sie ein Passwort, um es zu aktivieren.",
+            ),
             "Konto aktivieren",
         ),
         (Language::De, Purpose::SetPassword) => (
-            passage("Passwort wählen", "Ihr Konto bei {tenant} ist bereit. Wählen Sie das Passwort, mit dem Sie sich anmelden werden."),
+            passage(
+                "Passwort wählen",
+                "Ihr Konto bei {tenant} ist bereit. Wählen Sie das Passwort, mit dem Sie sich anmelden werden.",
+            ),
             "Passwort speichern",
         ),
         (Language::De, Purpose::Confirm) => (
-            passage("Adresse bestätigen", "Bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört. Damit wird Ihr Konto bei {tenant} aktiv."),
+            passage(
+                "Adresse bestätigen",
+                "Bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört. Damit wird Ihr Konto bei {tenant} aktiv.",
+            ),
             "Adresse bestätigen",
         ),
         (Language::De, Purpose::ChangeEmail) => (
-            passage("Neue Adresse bestätigen", "Bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört. Von da an melden Sie sich mit ihr bei Ihrem Konto bei {tenant} an; Ihr Passwort bleibt dasselbe."),
+            passage(
+                "Neue Adresse bestätigen",
+                "Bestätigen Sie, dass diese E-Mail-Adresse Ihnen gehört. Von da an melden Sie sich mit ihr bei Ihrem Konto bei {tenant} an; Ihr Passwort bleibt dasselbe.",
+            ),
             "Diese Adresse verwenden",
         ),
     }
@@ -132,60 +158,136 @@ pub(super) const fn form(purpose: Purpose, language: Language) -> (Passage, &'st
 /// After a link was used.
 pub(super) const fn done(purpose: Purpose, language: Language) -> Passage {
     match (language, purpose) {
-        (Language::En, Purpose::Activate | Purpose::Confirm) => {
-            passage("Your account is active", "You can now sign in to your account at {tenant} as {login}. You can close this page.")
-        }
-        (Language::En, Purpose::SetPassword) => {
-            passage("Your password is set", "You can now sign in to your account at {tenant} as {login}. You can close this page.")
-        }
-        (Language::En, Purpose::ChangeEmail) => {
-            passage("Your new address is confirmed", "From now on you sign in to your account at {tenant} as {login}. You can close this page.")
-        }
-        (Language::De, Purpose::Activate | Purpose::Confirm) => {
-            passage("Ihr Konto ist aktiv", "Sie können sich jetzt bei {tenant} als {login} anmelden. Diese Seite können Sie schließen.")
-        }
-        (Language::De, Purpose::SetPassword) => {
-            passage("Ihr Passwort ist gespeichert", "Sie können sich jetzt bei {tenant} als {login} anmelden. Diese Seite können Sie schließen.")
-        }
-        (Language::De, Purpose::ChangeEmail) => {
-            passage("Ihre neue Adresse ist bestätigt", "Von jetzt an melden Sie sich bei {tenant} als {login} an. Diese Seite können Sie schließen.")
-        }
+        (Language::En, Purpose::Activate | Purpose::Confirm) => passage(
+            "Your account is active",
+            "You can now sign in to your account at {tenant} as {login}. You can close this page.",
+        ),
+        (Language::En, Purpose::SetPassword) => passage(
+            "Your password is set",
+            "You can now sign in to your account at {tenant} as {login}. You can close this page.",
+        ),
+        (Language::En, Purpose::ChangeEmail) => passage(
+            "Your new address is confirmed",
+            "From now on you sign in to your account at {tenant} as {login}. You can close this page.",
+        ),
+        (Language::De, Purpose::Activate | Purpose::Confirm) => passage(
+            "Ihr Konto ist aktiv",
+            "Sie können sich jetzt bei {tenant} als {login} anmelden. Diese Seite können Sie schließen.",
+        ),
+        (Language::De, Purpose::SetPassword) => passage(
+            "Ihr Passwort ist gespeichert",
+            "Sie können sich jetzt bei {tenant} als {login} anmelden. Diese Seite können Sie schließen.",
+        ),
+        (Language::De, Purpose::ChangeEmail) => passage(
+            "Ihre neue Adresse ist bestätigt",
+            "Von jetzt an melden Sie sich bei {tenant} als {login} an. Diese Seite können Sie schließen.",
+        ),
     }
 }
 
 /// A genuine link that does nothing any more.
 pub(super) const fn closed(why: Closed, language: Language) -> Passage {
     match (language, why) {
-        (Language::En, Closed::Used) => passage("This link has been used", "Each link works once. If it was you who used it, everything is done and you can sign in. If it was not, tell your administrator at {tenant}."),
-        (Language::En, Closed::Replaced) => passage("There is a newer link", "This link was replaced by a newer one. Look for the latest mail from {product} and use the link in it. If there is none, ask your administrator at {tenant} for one."),
-        (Language::En, Closed::Expired) => passage("This link has expired", "Links work only for a while, to keep your account safe. Ask your administrator at {tenant} to send you a new one."),
-        (Language::En, Closed::Disabled) => passage("This account is disabled", "Nothing was changed. Ask your administrator at {tenant} to enable the account; you will then get a new mail."),
-        (Language::En, Closed::Taken) => passage("This address is in use", "The address cannot become your login, because another account uses it. You can sign in as before. Ask your administrator at {tenant} for help."),
-        (Language::De, Closed::Used) => passage("Dieser Link wurde schon benutzt", "Jeder Link gilt einmal. Haben Sie ihn selbst benutzt, ist alles erledigt und Sie können sich anmelden. Wenn nicht, sagen Sie es Ihrer Administration bei {tenant}."),
-        (Language::De, Closed::Replaced) => passage("Es gibt einen neueren Link", "Dieser Link wurde durch einen neueren ersetzt. Suchen Sie die letzte Mail von {product} und benutzen Sie den Link darin. Gibt es keine, bitten Sie Ihre Administration bei {tenant} um eine."),
-        (Language::De, Closed::Expired) => passage("Dieser Link ist abgelaufen", "Links gelten nur eine Zeit lang, damit Ihr Konto sicher bleibt. Bitten Sie Ihre Administration bei {tenant}, Ihnen einen neuen zu senden."),
-        (Language::De, Closed::Disabled) => passage("Dieses Konto ist gesperrt", "Es wurde nichts geändert. Bitten Sie Ihre Administration bei {tenant}, das Konto freizugeben; Sie bekommen dann eine neue Mail."),
-        (Language::De, Closed::Taken) => passage("Diese Adresse ist vergeben", "Mit dieser Adresse können Sie sich nicht anmelden, weil ein anderes Konto sie benutzt. Ihre bisherige Anmeldung gilt weiter. Bitten Sie Ihre Administration bei {tenant} um Hilfe."),
+        (Language::En, Closed::Used) => passage(
+            "This link has been used",
+            "Each link works once. If it was you who used it, everything is done and you can sign in. If it was not, tell your administrator at {tenant}.",
+        ),
+        (Language::En, Closed::Replaced) => passage(
+            "There is a newer link",
+            "This link was replaced by a newer one. Look for the latest mail from {product} and use the link in it. If there is none, ask your administrator at {tenant} for one.",
+        ),
+        (Language::En, Closed::Expired) => passage(
+            "This link has expired",
+            "Links work only for a while, to keep your account safe. Ask your administrator at {tenant} to send you a new one.",
+        ),
+        (Language::En, Closed::Disabled) => passage(
+            "This account is disabled",
+            "Nothing was changed. Ask your administrator at {tenant} to enable the account; you will then get a new mail.",
+        ),
+        (Language::En, Closed::Taken) => passage(
+            "This address is in use",
+            "The address cannot become your login, because another account uses it. You can sign in as before. Ask your administrator at {tenant} for help.",
+        ),
+        (Language::De, Closed::Used) => passage(
+            "Dieser Link wurde schon benutzt",
+            "Jeder Link gilt einmal. Haben Sie ihn selbst benutzt, ist alles erledigt und Sie können sich anmelden. Wenn nicht, sagen Sie es Ihrer Administration bei {tenant}.",
+        ),
+        (Language::De, Closed::Replaced) => passage(
+            "Es gibt einen neueren Link",
+            "Dieser Link wurde durch einen neueren ersetzt. Suchen Sie die letzte Mail von {product} und benutzen Sie den Link darin. Gibt es keine, bitten Sie Ihre Administration bei {tenant} um eine.",
+        ),
+        (Language::De, Closed::Expired) => passage(
+            "Dieser Link ist abgelaufen",
+            "Links gelten nur eine Zeit lang, damit Ihr Konto sicher bleibt. Bitten Sie Ihre Administration bei {tenant}, Ihnen einen neuen zu senden.",
+        ),
+        (Language::De, Closed::Disabled) => passage(
+            "Dieses Konto ist gesperrt",
+            "Es wurde nichts geändert. Bitten Sie Ihre Administration bei {tenant}, das Konto freizugeben; Sie bekommen dann eine neue Mail.",
+        ),
+        (Language::De, Closed::Taken) => passage(
+            "Diese Adresse ist vergeben",
+            "Mit dieser Adresse können Sie sich nicht anmelden, weil ein anderes Konto sie benutzt. Ihre bisherige Anmeldung gilt weiter. Bitten Sie Ihre Administration bei {tenant} um Hilfe.",
+        ),
     }
 }
 
 /// A page that knows of no account.
 pub(super) const fn notice(notice: Notice, language: Language) -> Passage {
     match (language, notice) {
-        (Language::En, Notice::Unknown) => passage("This link does not work", "It may be incomplete. Open the link in the mail once more, or copy the whole of it into the address bar. If that does not help, ask whoever invited you for a new one."),
-        (Language::En, Notice::Unreadable) => passage("That did not arrive whole", "Nothing was changed. Open the link in the mail once more and fill in the form again."),
-        (Language::En, Notice::TooLarge) => passage("That is too long", "Nothing was changed. Open the link in the mail once more and choose a shorter password."),
-        (Language::En, Notice::Nowhere) => passage("There is no such page", "If you followed a link in a mail, open it once more, or copy the whole of it into the address bar."),
-        (Language::En, Notice::Method) => passage("That is not possible here", "Open the link in the mail once more."),
-        (Language::En, Notice::Busy) => passage("Please try again in a moment", "The service is busy or being restarted. Your link stays valid; reload the page in a minute."),
-        (Language::En, Notice::Internal) => passage("Something went wrong", "It is not your fault, and it has been recorded. Your link stays valid; try again later."),
-        (Language::De, Notice::Unknown) => passage("Dieser Link funktioniert nicht", "Vielleicht ist er unvollständig. Öffnen Sie den Link in der Mail noch einmal oder kopieren Sie ihn ganz in die Adresszeile. Hilft das nicht, bitten Sie um einen neuen, wo Sie eingeladen wurden."),
-        (Language::De, Notice::Unreadable) => passage("Das kam nicht vollständig an", "Es wurde nichts geändert. Öffnen Sie den Link in der Mail noch einmal und füllen Sie das Formular neu aus."),
-        (Language::De, Notice::TooLarge) => passage("Das ist zu lang", "Es wurde nichts geändert. Öffnen Sie den Link in der Mail noch einmal und wählen Sie ein kürzeres Passwort."),
-        (Language::De, Notice::Nowhere) => passage("Diese Seite gibt es nicht", "Wenn Sie einem Link in einer Mail gefolgt sind, öffnen Sie ihn noch einmal oder kopieren Sie ihn ganz in die Adresszeile."),
-        (Language::De, Notice::Method) => passage("Das geht hier nicht", "Öffnen Sie den Link in der Mail noch einmal."),
-        (Language::De, Notice::Busy) => passage("Bitte gleich noch einmal versuchen", "Der Dienst ist ausgelastet oder startet gerade neu. Ihr Link bleibt gültig; laden Sie die Seite in einer Minute neu."),
-        (Language::De, Notice::Internal) => passage("Da ist etwas schiefgegangen", "Es liegt nicht an Ihnen und wurde vermerkt. Ihr Link bleibt gültig; versuchen Sie es später noch einmal."),
+        (Language::En, Notice::Unknown) => passage(
+            "This link does not work",
+            "It may be incomplete. Open the link in the mail once more, or copy the whole of it into the address bar. If that does not help, ask whoever invited you for a new one.",
+        ),
+        (Language::En, Notice::Unreadable) => passage(
+            "That did not arrive whole",
+            "Nothing was changed. Open the link in the mail once more and fill in the form again.",
+        ),
+        (Language::En, Notice::TooLarge) => passage(
+            "That is too long",
+            "Nothing was changed. Open the link in the mail once more and choose a shorter password.",
+        ),
+        (Language::En, Notice::Nowhere) => passage(
+            "There is no such page",
+            "If you followed a link in a mail, open it once more, or copy the whole of it into the address bar.",
+        ),
+        (Language::En, Notice::Method) => {
+            passage("That is not possible here", "Open the link in the mail once more.")
+        }
+        (Language::En, Notice::Busy) => passage(
+            "Please try again in a moment",
+            "The service is busy or being restarted. Your link stays valid; reload the page in a minute.",
+        ),
+        (Language::En, Notice::Internal) => passage(
+            "Something went wrong",
+            "It is not your fault, and it has been recorded. Your link stays valid; try again later.",
+        ),
+        (Language::De, Notice::Unknown) => passage(
+            "Dieser Link funktioniert nicht",
+            "Vielleicht ist er unvollständig. Öffnen Sie den Link in der Mail noch einmal oder kopieren Sie ihn ganz in die Adresszeile. Hilft das nicht, bitten Sie um einen neuen, wo Sie eingeladen wurden.",
+        ),
+        (Language::De, Notice::Unreadable) => passage(
+            "Das kam nicht vollständig an",
+            "Es wurde nichts geändert. Öffnen Sie den Link in der Mail noch einmal und füllen Sie das Formular neu aus.",
+        ),
+        (Language::De, Notice::TooLarge) => passage(
+            "Das ist zu lang",
+            "Es wurde nichts geändert. Öffnen Sie den Link in der Mail noch einmal und wählen Sie ein kürzeres Passwort.",
+        ),
+        (Language::De, Notice::Nowhere) => passage(
+            "Diese Seite gibt es nicht",
+            "Wenn Sie einem Link in einer Mail gefolgt sind, öffnen Sie ihn noch einmal oder kopieren Sie ihn ganz in die Adresszeile.",
+        ),
+        (Language::De, Notice::Method) => {
+            passage("Das geht hier nicht", "Öffnen Sie den Link in der Mail noch einmal.")
+        }
+        (Language::De, Notice::Busy) => passage(
+            "Bitte gleich noch einmal versuchen",
+            "Der Dienst ist ausgelastet oder startet gerade neu. Ihr Link bleibt gültig; laden Sie die Seite in einer Minute neu.",
+        ),
+        (Language::De, Notice::Internal) => passage(
+            "Da ist etwas schiefgegangen",
+            "Es liegt nicht an Ihnen und wurde vermerkt. Ihr Link bleibt gültig; versuchen Sie es später noch einmal.",
+        ),
     }
 }
 

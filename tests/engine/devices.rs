@@ -11,10 +11,12 @@ metadata: {namespace: root, name: north}
 spec: {parentRef: {name: acme}, limits: {devices: 3}}";
 
 fn assign(name: &str, to: &str, devices: &str) -> String {
-    format!("
+    format!(
+        "
 kind: DeviceGrant
 metadata: {{namespace: root, name: {name}}}
-spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{tenantRef: {{name: {to}}}}}, devices: {devices}}}")
+spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{tenantRef: {{name: {to}}}}}, devices: {devices}}}"
+    )
 }
 
 on_both! {

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tenantry::domain::activation::LinkKey;
 use tenantry::domain::object::{Kind, ObjectKey};
-use tenantry::engine::{Engine, Manifest, Report, RootNamespaces, SecretFact, Spec, Surroundings, Unavailable};
+use tenantry::engine::{
+    Engine, Manifest, Report, RootNamespaces, SecretFact, Spec, Surroundings, Unavailable,
+};
 use tenantry::store::Store;
 
 /// What lies outside of the database.
@@ -29,7 +31,10 @@ impl Surroundings for Outside {
             },
         })
     }
-    async fn namespace_labels(&self, namespace: &str) -> Result<Option<BTreeMap<String, String>>, Unavailable> {
+    async fn namespace_labels(
+        &self,
+        namespace: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, Unavailable> {
         Ok(self.namespaces.get(namespace).cloned())
     }
 }
@@ -210,7 +215,14 @@ impl World {
         self.objects.keys().cloned().collect()
     }
 
-    pub(crate) fn annotate(&mut self, kind: Kind, namespace: &str, name: &str, annotation: &str, value: &str) {
+    pub(crate) fn annotate(
+        &mut self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        annotation: &str,
+        value: &str,
+    ) {
         let key = ObjectKey::new(kind, namespace, name);
         let manifest = self.objects.get_mut(&key).expect("no such object");
         manifest.annotations.insert(format!("tenantry.dev/{annotation}"), value.to_owned());
@@ -258,7 +270,11 @@ impl World {
         listed
             .into_iter()
             .map(|d| {
-                let holder = format!("{}{}", d.tenant.unwrap_or_default(), d.account.map(|a| format!(":{a}")).unwrap_or_default());
+                let holder = format!(
+                    "{}{}",
+                    d.tenant.unwrap_or_default(),
+                    d.account.map(|a| format!(":{a}")).unwrap_or_default()
+                );
                 (d.device_id, holder)
             })
             .collect()
@@ -266,7 +282,12 @@ impl World {
 }
 
 /// The reason of `Ready` of one object.
-pub(crate) fn reason(reports: &BTreeMap<ObjectKey, Report>, kind: Kind, namespace: &str, name: &str) -> String {
+pub(crate) fn reason(
+    reports: &BTreeMap<ObjectKey, Report>,
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+) -> String {
     let report = &reports[&ObjectKey::new(kind, namespace, name)];
     report.condition("Ready").unwrap().reason.to_string()
 }

@@ -37,7 +37,8 @@ pub(super) fn values(done: &[Done]) -> Vec<Value<'_>> {
     done.iter()
         .map(|done| {
             let (reason, message) = why(done);
-            let conditions = done.report.iter().filter(|report| !report.finished).flat_map(|report| &report.conditions);
+            let conditions =
+                done.report.iter().filter(|report| !report.finished).flat_map(|report| &report.conditions);
             Value {
                 kind: done.key.kind.as_str(),
                 namespace: &done.key.namespace,

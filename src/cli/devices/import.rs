@@ -129,7 +129,8 @@ impl Work {
             self.progress.inc(read as u64);
             if read as u64 == MAX_LINE && bytes.last() != Some(&b'\n') {
                 self.fault(number, "is longer than 64 KiB: a device stands on one line");
-                skip_line(&mut input).map_err(|error| Fail::because(format!("{} cannot be read", self.name), error))?;
+                skip_line(&mut input)
+                    .map_err(|error| Fail::because(format!("{} cannot be read", self.name), error))?;
                 continue;
             }
             let Ok(text) = std::str::from_utf8(&bytes) else {
@@ -144,8 +145,8 @@ impl Work {
             let known = match &form {
                 Some(form) => form,
                 None => {
-                    let (found, header) =
-                        Form::of(text).map_err(|why| Fail::Because(format!("{}:{number}: {why}", self.name)))?;
+                    let (found, header) = Form::of(text)
+                        .map_err(|why| Fail::Because(format!("{}:{number}: {why}", self.name)))?;
                     let found = form.insert(found);
                     if header {
                         continue;
@@ -227,7 +228,8 @@ impl Work {
         self.sum.changed += changed;
         self.sum.unchanged += unchanged;
         self.batch.clear();
-        self.progress.set_message(format!("{} devices", self.sum.added + self.sum.changed + self.sum.unchanged));
+        self.progress
+            .set_message(format!("{} devices", self.sum.added + self.sum.changed + self.sum.unchanged));
         Ok(())
     }
 

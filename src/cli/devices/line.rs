@@ -49,7 +49,10 @@ impl Form {
                 Some(_) => return Err(format!("the column {name} stands there twice: remove one")),
                 None => {
                     let name = name.escape_debug();
-                    return Err(format!("the column {name} is not known: the columns are {}", COLUMNS.join(",")));
+                    return Err(format!(
+                        "the column {name} is not known: the columns are {}",
+                        COLUMNS.join(",")
+                    ));
                 }
             }
         }
@@ -84,8 +87,11 @@ fn csv_values(line: &str) -> Result<Vec<String>, String> {
     if line.bytes().filter(|byte| *byte == b'"').count() % 2 == 1 {
         return Err("a quote is not closed: a device stands on one line".to_owned());
     }
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(512).from_reader(line.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(512)
+        .from_reader(line.as_bytes());
     let mut record = csv::StringRecord::new();
     reader.read_record(&mut record).map_err(|_| "is not CSV".to_owned())?;
     Ok(record.iter().map(str::to_owned).collect())
@@ -130,8 +136,7 @@ fn json(line: &str) -> Result<Device, String> {
 fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut labels = BTreeMap::new();
     for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (key, value) =
-            pair.split_once('=').ok_or("labels: write key=value;key=value".to_owned())?;
+        let (key, value) = pair.split_once('=').ok_or("labels: write key=value;key=value".to_owned())?;
         if labels.insert(key.trim().to_owned(), value.trim().to_owned()).is_some() {
             return Err("labels: the same key stands there twice: remove one".to_owned());
         }
@@ -162,7 +167,10 @@ fn device(
     }
     for (key, value) in &labels {
         if !is_label_key(key) {
-            return Err("labels: a key is letters, digits, -, _, . and /, such as region or example.org/region".to_owned());
+            return Err(
+                "labels: a key is letters, digits, -, _, . and /, such as region or example.org/region"
+                    .to_owned(),
+            );
         }
         if !is_label_value(value) {
             return Err("labels: a value is at most 63 letters, digits, -, _ and .".to_owned());
@@ -196,7 +204,8 @@ fn word(field: &str, text: &str) -> Result<(), String> {
 fn is_label_key(key: &str) -> bool {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    let prefixed = prefix.is_none_or(|prefix| !prefix.is_empty() && prefix.len() <= 253 && prefix.chars().all(lower));
+    let prefixed =
+        prefix.is_none_or(|prefix| !prefix.is_empty() && prefix.len() <= 253 && prefix.chars().all(lower));
     prefixed && !name.is_empty() && is_label_value(name)
 }
 
@@ -223,7 +232,10 @@ mod tests {
         assert_eq!(usual, header);
         assert_eq!(usual.labels["c"], "d");
         assert_eq!(usual.tenant.unwrap().to_string(), "acme/north");
-        let json = read("{", r#"{"device_id":"d1","unit_id":"u1","name":"Door","labels":{"a":"b","c":"d"},"tenant":"acme/north"}"#);
+        let json = read(
+            "{",
+            r#"{"device_id":"d1","unit_id":"u1","name":"Door","labels":{"a":"b","c":"d"},"tenant":"acme/north"}"#,
+        );
         assert_eq!(json.unwrap(), header);
     }
 

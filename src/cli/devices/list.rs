@@ -77,5 +77,7 @@ fn line(device: &Listed) -> String {
 /// Columns of a fixed width, because the widest value of a million is not
 /// known when the first one is printed.
 fn row([device, unit, tenant, account, name, labels]: [&str; 6]) -> String {
-    format!("{device:<24}  {unit:<16}  {tenant:<24}  {account:<16}  {name:<24}  {labels}").trim_end().to_owned()
+    format!("{device:<24}  {unit:<16}  {tenant:<24}  {account:<16}  {name:<24}  {labels}")
+        .trim_end()
+        .to_owned()
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, PartialObjectMeta, PostParams};
 use kube::{Client, Config};
@@ -58,7 +60,10 @@ async fn definitions(client: &Client) -> Finding {
     }
     match missing.as_slice() {
         [] => Finding::Ok("all four are installed".to_owned()),
-        _ => Finding::Fail(format!("{} missing: tenantry crd | kubectl apply --server-side -f -", missing.join(", "))),
+        _ => Finding::Fail(format!(
+            "{} missing: tenantry crd | kubectl apply --server-side -f -",
+            missing.join(", ")
+        )),
     }
 }
 
@@ -80,7 +85,10 @@ async fn rights(client: &Client) -> Finding {
                 ..ResourceAttributes::default()
             };
             let review = SelfSubjectAccessReview {
-                spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
+                spec: SelfSubjectAccessReviewSpec {
+                    resource_attributes: Some(attributes),
+                    ..Default::default()
+                },
                 ..SelfSubjectAccessReview::default()
             };
             match tokio::time::timeout(PATIENCE, reviews.create(&PostParams::default(), &review)).await {

@@ -62,12 +62,10 @@ pub async fn hash(password: SecretString, salt: [u8; 16]) -> Result<String, Hash
 /// that [`is_phc`] would not accept, whatever it asks for.
 pub async fn verify(password: SecretString, phc: &str) -> Result<bool, HashError> {
     let Some(hash) = parsed(phc) else { return Ok(false) };
-    computing(move || {
-        match Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash) {
-            Ok(()) => Ok(true),
-            Err(password_hash::Error::PasswordInvalid) => Ok(false),
-            Err(error) => Err(error),
-        }
+    computing(move || match Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(error),
     })
     .await
 }

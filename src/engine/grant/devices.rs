@@ -34,7 +34,8 @@ pub(super) struct Settled {
 
 /// Makes every device of a grant what it should be now.
 pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> {
-    let search = Search { grant: grant.id, mode: grant.mode, tenant: grant.tenant, account: grant.managed_by };
+    let search =
+        Search { grant: grant.id, mode: grant.mode, tenant: grant.tenant, account: grant.managed_by };
     let open = window(grant.not_before, grant.expires_at, pass.now()) == Window::Open;
     let mut settled = Settled::default();
     let wanted = wanted_ids(pass, grant, &search).await?;
@@ -53,7 +54,8 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     // What the grant no longer names, and everything while its time is not
     // here, goes back first: that may free the room that others need.
     let given: BTreeSet<String> = pass.tx.given_devices(grant.id).await?.into_iter().collect();
-    let back: Vec<&str> = given.iter().filter(|id| !open || !wanted.contains(*id)).map(String::as_str).collect();
+    let back: Vec<&str> =
+        given.iter().filter(|id| !open || !wanted.contains(*id)).map(String::as_str).collect();
     if !back.is_empty() && grant.mode == Mode::Assign {
         cut(pass, grant.id, &back).await?;
         changed_devices.extend(back.iter().map(|id| (*id).to_owned()));
@@ -137,7 +139,8 @@ async fn cut(pass: &mut Pass<'_>, grant: Uuid, ids: &[&str]) -> Step<()> {
 
 async fn give(pass: &mut Pass<'_>, grant: &Grant, decided: &Decided) -> Step<()> {
     // A younger claim steps aside, with everything handed on from there.
-    let cuts: Vec<(String, i64)> = decided.links.iter().map(|link| (link.id.clone(), link.position)).collect();
+    let cuts: Vec<(String, i64)> =
+        decided.links.iter().map(|link| (link.id.clone(), link.position)).collect();
     if decided.displaces {
         pass.tx.cut_chains(&cuts).await?;
     }
@@ -191,7 +194,13 @@ async fn wanted_ids(pass: &mut Pass<'_>, grant: &Grant, search: &Search) -> Step
         let known = pass.tx.devices_of_units(&selection.unit_ids).await?;
         let units: BTreeSet<&str> = known.iter().map(|(unit, _)| unit.as_str()).collect();
         // A unit that no device has yet waits under its own name.
-        wanted.extend(selection.unit_ids.iter().filter(|unit| !units.contains(unit.as_str())).map(|unit| format!("unit:{unit}")));
+        wanted.extend(
+            selection
+                .unit_ids
+                .iter()
+                .filter(|unit| !units.contains(unit.as_str()))
+                .map(|unit| format!("unit:{unit}")),
+        );
         wanted.extend(known.iter().map(|(_, id)| id.clone()));
     }
     if selection.all || selection.selector.is_some() {
@@ -202,7 +211,8 @@ async fn wanted_ids(pass: &mut Pass<'_>, grant: &Grant, search: &Search) -> Step
             after.clone_from(last);
             let full = page.len() == PAGE;
             wanted.extend(page.into_iter().filter_map(|(id, labels)| {
-                let selected = selection.all || selection.selector.as_ref().is_some_and(|s| s.matches(&labels));
+                let selected =
+                    selection.all || selection.selector.as_ref().is_some_and(|s| s.matches(&labels));
                 selected.then_some(id)
             }));
             if !full {
@@ -230,7 +240,11 @@ fn decide(grant: &Grant, candidates: &[Candidate], open: bool, mut room: Option<
     let mut decided = Decided::default();
     for candidate in candidates {
         let mut mark = |state: &str, why: Option<&str>| {
-            decided.marks.push(Mark { id: candidate.id.clone(), state: state.to_owned(), why: why.map(str::to_owned) });
+            decided.marks.push(Mark {
+                id: candidate.id.clone(),
+                state: state.to_owned(),
+                why: why.map(str::to_owned),
+            });
         };
         if !candidate.reachable {
             mark("pending", Some(PENDING));
@@ -245,7 +259,10 @@ fn decide(grant: &Grant, candidates: &[Candidate], open: bool, mut room: Option<
                 mark("applied", None);
                 continue;
             }
-            Some(incumbent) if (incumbent.born, &incumbent.namespace, &incumbent.name) < (grant.born, &grant.namespace, &grant.name) => {
+            Some(incumbent)
+                if (incumbent.born, &incumbent.namespace, &incumbent.name)
+                    < (grant.born, &grant.namespace, &grant.name) =>
+            {
                 mark("waiting", Some(HELD));
                 let key = ObjectKey::new(Kind::DeviceGrant, &incumbent.namespace, &incumbent.name);
                 decided.conflict.get_or_insert_with(|| {
@@ -307,12 +324,14 @@ impl Room {
             _ => return Ok(Self { limits }),
         };
         let chain = pass.tx.chain(tenant).await?;
-        let bounded: Vec<_> = chain.0.iter().filter_map(|l| Some((l, l.tenant.settings.limits.devices?))).collect();
+        let bounded: Vec<_> =
+            chain.0.iter().filter_map(|l| Some((l, l.tenant.settings.limits.devices?))).collect();
         if !bounded.is_empty() {
             let uses = pass.tx.uses(tenant).await?;
             for (level, max) in bounded {
                 let used = uses.iter().find(|u| u.tenant == level.tenant.id).map_or(0, |u| u.devices);
-                let holder = level.key.as_ref().map_or_else(|| level.tenant.path.clone(), ToString::to_string);
+                let holder =
+                    level.key.as_ref().map_or_else(|| level.tenant.path.clone(), ToString::to_string);
                 limits.push(Limit {
                     name: format!("limits.devices of {holder} is {max}"),
                     topic: Topic::tenant_room(level.tenant.id),
@@ -358,7 +377,10 @@ impl Room {
         let names: Vec<&str> = full.iter().map(|limit| limit.name.as_str()).collect();
         Refusal::wait(
             Reason::QuotaExceeded,
-            format!("{refused} devices of {key} are refused: {}; raise the limit or take devices away (see status.refusedIds)", names.join(" and ")),
+            format!(
+                "{refused} devices of {key} are refused: {}; raise the limit or take devices away (see status.refusedIds)",
+                names.join(" and ")
+            ),
             full.iter().map(|limit| limit.topic.clone()).collect(),
         )
     }

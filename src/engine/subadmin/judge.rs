@@ -73,7 +73,9 @@ fn settings(key: &ObjectKey, spec: &api::SubAdminSpec) -> Settings {
         manageable_devices: spec.manageable_devices,
         capabilities: match spec.capabilities.from {
             CapabilitySource::Tier => None,
-            CapabilitySource::List => Some(spec.capabilities.names.iter().map(|c| pass::capability(*c)).collect()),
+            CapabilitySource::List => {
+                Some(spec.capabilities.names.iter().map(|c| pass::capability(*c)).collect())
+            }
         },
         scope: match scope.from {
             ScopeSource::Tenant => None,
@@ -97,9 +99,7 @@ fn settings(key: &ObjectKey, spec: &api::SubAdminSpec) -> Settings {
 /// Seconds of a duration as Kubernetes writes it; the schema has bounded it to
 /// 10 minutes up to 30 days, and so does this.
 fn link_lifetime(text: &str) -> i64 {
-    let seconds = text
-        .parse::<jiff::SignedDuration>()
-        .map_or(72 * 3600, |duration| duration.as_secs());
+    let seconds = text.parse::<jiff::SignedDuration>().map_or(72 * 3600, |duration| duration.as_secs());
     seconds.clamp(600, 720 * 3600)
 }
 
@@ -124,7 +124,12 @@ async fn refuse_self_management(pass: &mut Pass<'_>, own: Option<&Found>, author
 /// Username and e-mail are free; or they belong to an unmanaged account of the
 /// same tenant that this object asks to adopt. A refusal says "taken" and
 /// nothing about by whom (R4).
-async fn natural_keys(pass: &mut Pass<'_>, own: Option<&Found>, tenant: &Tenant, settings: &Settings) -> Step<Option<Found>> {
+async fn natural_keys(
+    pass: &mut Pass<'_>,
+    own: Option<&Found>,
+    tenant: &Tenant,
+    settings: &Settings,
+) -> Step<Option<Found>> {
     let except = own.map(|own| own.account.id);
     let holders = pass.tx.holders_of(&settings.username, &settings.email, except).await?;
     if holders.is_empty() {
@@ -144,7 +149,10 @@ async fn natural_keys(pass: &mut Pass<'_>, own: Option<&Found>, tenant: &Tenant,
     let field = if holders.iter().any(|h| h.username) { "spec.username" } else { "spec.email" };
     let hint = match holders.as_slice() {
         [holder] if holder.object.is_none() && holder.tenant == tenant.id => {
-            format!("; an unmanaged account of this tenant has it: set the annotation {} to \"true\" to take it over", annotation::ADOPT)
+            format!(
+                "; an unmanaged account of this tenant has it: set the annotation {} to \"true\" to take it over",
+                annotation::ADOPT
+            )
         }
         _ => "; choose another".to_owned(),
     };
@@ -160,7 +168,12 @@ async fn natural_keys(pass: &mut Pass<'_>, own: Option<&Found>, tenant: &Tenant,
 }
 
 /// The copies of roles that the account shall have (R6).
-async fn roles(pass: &mut Pass<'_>, existing: Option<&Found>, spec: &api::SubAdminSpec, chain: &Chain) -> Step<Vec<Assigned>> {
+async fn roles(
+    pass: &mut Pass<'_>,
+    existing: Option<&Found>,
+    spec: &api::SubAdminSpec,
+    chain: &Chain,
+) -> Step<Vec<Assigned>> {
     let key = pass.key();
     let reassign = pass.asked(annotation::REASSIGN_ROLES);
     let mut assigned = vec![];
@@ -171,9 +184,8 @@ async fn roles(pass: &mut Pass<'_>, existing: Option<&Found>, spec: &api::SubAdm
             pin: written.revision.clone(),
         };
         pass.depend_on(&wanted.key());
-        let held = existing.and_then(|e| {
-            e.roles.iter().find(|r| r.namespace == wanted.namespace && r.name == wanted.name)
-        });
+        let held = existing
+            .and_then(|e| e.roles.iter().find(|r| r.namespace == wanted.namespace && r.name == wanted.name));
         let role = pass.tx.role_of(pass.source(), &wanted.key()).await?;
         // Usable in its tenant and below; elsewhere it is as if it were not there.
         let role = role.filter(|role| chain.contains(role.tenant));
@@ -259,7 +271,10 @@ async fn root_is_alone(
         let other = super::key(&key.namespace, &other);
         return Err(Refusal::wait(
             Reason::RootExists,
-            format!("{} has a Root already: {other}; a root tenant has one. Choose another tier for {key}", tenant.path),
+            format!(
+                "{} has a Root already: {other}; a root tenant has one. Choose another tier for {key}",
+                tenant.path
+            ),
             vec![Topic::object(&other)],
         )
         .into());
@@ -280,7 +295,8 @@ async fn room(
     let key = pass.key();
     let as_ref = |r: &Assigned| Ref { namespace: r.namespace.clone(), name: r.name.clone() };
     let had: BTreeSet<Ref> = existing.map(|e| e.roles.iter().map(as_ref).collect()).unwrap_or_default();
-    let gained: Vec<(Ref, i64)> = roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
+    let gained: Vec<(Ref, i64)> =
+        roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
     let new_tier = existing.is_none_or(|e| e.account.settings.tier != settings.tier);
     // Counting a large tree costs time; most trees have no limit to count for.
     let bounded = chain.0.iter().any(|l| l.tenant.settings.limits.bounds_accounts());
@@ -305,7 +321,8 @@ async fn room(
     }
     let manager = authority.id();
     let unchanged = existing.is_some_and(|e| {
-        e.account.settings.manageable_devices == settings.manageable_devices && e.account.managed_by == manager
+        e.account.settings.manageable_devices == settings.manageable_devices
+            && e.account.managed_by == manager
     });
     if !unchanged {
         // What it takes from the account above: its own quota, or what it
@@ -339,21 +356,40 @@ fn initial_password(pass: &Pass<'_>, spec: &api::SubAdminSpec) -> Step<Option<St
     match pass.secret(name)? {
         SecretFact::Absent => refuse(
             Reason::SecretNotFound,
-            format!("{field} names Secret {name}, which does not exist in namespace {} or may not be read; create it with the label {}: password", key.namespace, api::USE_LABEL),
+            format!(
+                "{field} names Secret {name}, which does not exist in namespace {} or may not be read; create it with the label {}: password",
+                key.namespace,
+                api::USE_LABEL
+            ),
         ),
-        SecretFact::Found { labels, .. } if labels.get(api::USE_LABEL).map(String::as_str) != Some("password") => refuse(
-            Reason::SecretNotPermitted,
-            format!("{field} names Secret {name}, which lacks the label {}: password; label it if Tenantry may read it", api::USE_LABEL),
-        ),
+        SecretFact::Found { labels, .. }
+            if labels.get(api::USE_LABEL).map(String::as_str) != Some("password") =>
+        {
+            refuse(
+                Reason::SecretNotPermitted,
+                format!(
+                    "{field} names Secret {name}, which lacks the label {}: password; label it if Tenantry may read it",
+                    api::USE_LABEL
+                ),
+            )
+        }
         SecretFact::Found { data, .. } => match data.get(data_key) {
-            None => refuse(Reason::SecretInvalid, format!("{field} names Secret {name}, which has no key {data_key}; add it or correct spec.passwordSecretRef.key")),
+            None => refuse(
+                Reason::SecretInvalid,
+                format!(
+                    "{field} names Secret {name}, which has no key {data_key}; add it or correct spec.passwordSecretRef.key"
+                ),
+            ),
             Some(password) => {
                 use secrecy::ExposeSecret as _;
                 let plain = password.expose_secret();
                 if !password::is_phc(plain)
                     && let Err(weakness) = password::check(plain, &spec.username, &spec.email)
                 {
-                    return refuse(Reason::SecretInvalid, format!("{field}: the password in Secret {name} is refused: {weakness}"));
+                    return refuse(
+                        Reason::SecretInvalid,
+                        format!("{field}: the password in Secret {name} is refused: {weakness}"),
+                    );
                 }
                 Ok(Some(pass.password_hash(name, data_key)?.to_owned()))
             }

@@ -93,10 +93,18 @@ fn activation(account: &Account, mails: &MailState, open: Option<&Activation>) -
 
 /// `InvitationSent` and `Activated`: about people and mail, so they never hold
 /// back `Ready`.
-fn mail_conditions(pass: &Pass<'_>, account: &Account, mails: &MailState, open: Option<&Activation>, outcome: &mut Outcome) {
+fn mail_conditions(
+    pass: &Pass<'_>,
+    account: &Account,
+    mails: &MailState,
+    open: Option<&Activation>,
+    outcome: &mut Outcome,
+) {
     let sent = match (mails.state.as_deref(), &mails.problem) {
         (None, _) => Condition::yes("InvitationSent", Reason::NotNeeded, "the account needs no mail"),
-        (Some("sent"), _) => Condition::yes("InvitationSent", Reason::Sent, "the mail server accepted the mail"),
+        (Some("sent"), _) => {
+            Condition::yes("InvitationSent", Reason::Sent, "the mail server accepted the mail")
+        }
         (Some("failed"), problem) => Condition::no(
             "InvitationSent",
             Reason::MailRefused,
@@ -120,11 +128,18 @@ fn mail_conditions(pass: &Pass<'_>, account: &Account, mails: &MailState, open: 
         (None, Some(link)) if link.expires_at <= now => Condition::no(
             "Activated",
             Reason::LinkExpired,
-            format!("the link expired unused; set the annotation {} to send a new one", crate::api::annotation::RESEND_ACTIVATION),
+            format!(
+                "the link expired unused; set the annotation {} to send a new one",
+                crate::api::annotation::RESEND_ACTIVATION
+            ),
         ),
         (None, link) => {
             outcome.again_at = link.map(|l| l.expires_at);
-            Condition::no("Activated", Reason::AwaitingActivation, "waiting for the person to follow the link in the mail")
+            Condition::no(
+                "Activated",
+                Reason::AwaitingActivation,
+                "waiting for the person to follow the link in the mail",
+            )
         }
     };
     outcome.conditions.push(activated);
@@ -137,7 +152,11 @@ fn mail_conditions(pass: &Pass<'_>, account: &Account, mails: &MailState, open: 
     }
 }
 
-async fn roles(pass: &mut Pass<'_>, held: &[crate::domain::role::Assigned], outcome: &mut Outcome) -> Step<Vec<Value>> {
+async fn roles(
+    pass: &mut Pass<'_>,
+    held: &[crate::domain::role::Assigned],
+    outcome: &mut Outcome,
+) -> Step<Vec<Value>> {
     let mut shown = vec![];
     let mut behind = vec![];
     for role in held {
