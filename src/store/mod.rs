@@ -31,7 +31,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor as _, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use crate::domain::object::ObjectKey;
 use sql::{Row, Sql, Value, args};
@@ -248,7 +248,7 @@ async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
     };
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Url)?;
     let shown = target(&options);
-    PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(16)
         .acquire_timeout(Duration::from_secs(10))
         .after_connect(|connection, _| {
@@ -256,9 +256,22 @@ async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
                 connection.execute("SET TIME ZONE 'UTC'; SET statement_timeout = '60s'").await.map(|_| ())
             })
         })
-        .connect_with(options.application_name("tenantry"))
-        .await
-        .map_err(|source| StoreError::Connect { target: shown, source })
+        .connect_with(options.clone().application_name("tenantry"))
+        .await;
+    match pool {
+        Ok(pool) => Ok(pool),
+        // The pool says only that it has waited; one attempt of its own says
+        // what for.
+        Err(sqlx::Error::PoolTimedOut) => {
+            let attempt = tokio::time::timeout(Duration::from_secs(5), PgConnection::connect_with(&options));
+            let source = match attempt.await {
+                Ok(Err(source)) => source,
+                _ => sqlx::Error::PoolTimedOut,
+            };
+            Err(StoreError::Connect { target: shown, source })
+        }
+        Err(source) => Err(StoreError::Connect { target: shown, source }),
+    }
 }
 
 #[derive(Debug)]

@@ -321,7 +321,8 @@ async fn the_trail_says_who_activated_without_personal_data() {
     let (_, token) = site.world.invite(Purpose::Activate).await;
     site.post(&token, GOOD, GOOD).await;
     let columns = "SELECT actor || ' ' || action || ' ' || kind || ' ' || namespace || ' ' || name || ' ' || after FROM audit";
-    let trail = site.world.raw(columns).await.join("\n");
+    // The databases space JSON differently.
+    let trail = site.world.raw(columns).await.join("\n").replace("\": \"", "\":\"");
     assert_eq!(trail, "SubAdmin acme/kim activated SubAdmin acme kim {\"purpose\":\"Activate\"}");
     assert!(!trail.contains('@') && !trail.contains(&token) && !trail.contains(GOOD), "{trail}");
 }
