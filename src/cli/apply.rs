@@ -16,6 +16,7 @@ use super::out::{Format, Out};
 use crate::app::{self, Drained, Post};
 use crate::config::Settings;
 use crate::domain::object::Kind;
+use crate::domain::verdict::Reason;
 use crate::engine::RootNamespaces;
 use crate::files::{self, Done, FileSurroundings, Passes, Prune};
 use crate::mail::MailUrl;
@@ -137,6 +138,7 @@ impl Apply {
         // The table first: it says how far things went before a failure.
         out.flush()?;
         passed?;
+        done.iter().for_each(tell_digest);
         tell_mails(drained, &settings.mail_url);
         store.close().await;
         Ok(Verdict::from(loaded.faults.is_empty() && done.iter().all(Done::is_ready)))
@@ -157,6 +159,23 @@ async fn hurry(passes: &Passes) -> Result<(), Fail> {
     tx.hurry_mails(&accounts).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Files have no status in which the digest could be read.
+fn tell_digest(done: &Done) {
+    let report = done.report.as_ref().filter(|report| done.removal && !report.finished);
+    let digest = report
+        .filter(|report| {
+            report.condition("Ready").is_some_and(|ready| ready.reason == Reason::ConfirmationRequired)
+        })
+        .and_then(|report| report.impact_digest());
+    if let Some(digest) = digest {
+        let (namespace, name) = (&done.key.namespace, &done.key.name);
+        out_error(&format!(
+            "note: to go on with {}: --prune --confirm-delete {namespace}/{name}={digest}",
+            done.key
+        ));
+    }
 }
 
 fn tell_mails(drained: Drained, url: &MailUrl) {

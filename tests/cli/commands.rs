@@ -55,7 +55,10 @@ async fn prune_removes_what_is_gone_and_nothing_when_a_file_cannot_be_read() {
 
     place.write("objects/c.yaml", "kind: [\n");
     let finished = place.call(&["apply", "-f", "objects", "--prune"]).await;
-    assert!(finished.stderr.contains("note: nothing is removed, because not every file could be read"), "{finished:?}");
+    assert!(
+        finished.stderr.contains("note: nothing is removed, because not every file could be read"),
+        "{finished:?}"
+    );
     assert!(!finished.stdout.contains("default/kim"), "{finished:?}");
 
     std::fs::remove_file(place.path("objects/c.yaml")).unwrap();
@@ -77,10 +80,11 @@ async fn a_cascade_waits_for_its_digest() {
     let list = place.applied(&["--prune"]).await;
     let acme = list.iter().find(|object| object["name"] == "acme").unwrap();
     assert_eq!((&acme["ready"], &acme["reason"]), (&false.into(), &"ConfirmationRequired".into()), "{acme}");
-    let message = acme["message"].as_str().unwrap();
-    let digest = message.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() >= 8).unwrap();
-    let confirm = format!("default/acme={digest}");
-    let list = place.applied(&["--prune", "--confirm-delete", &confirm]).await;
+    let told = place.call(&["apply", "-f", "objects", "--prune"]).await.stderr;
+    let confirm = told.lines().find_map(|line| line.split_once("--confirm-delete ")).unwrap().1;
+    let wrong = place.applied(&["--prune", "--confirm-delete", "default/acme=0123456789abcdef"]).await;
+    assert_eq!(wrong.iter().find(|object| object["name"] == "acme").unwrap()["ready"], false);
+    let list = place.applied(&["--prune", "--confirm-delete", confirm]).await;
     let acme = list.iter().find(|object| object["name"] == "acme").unwrap();
     assert_eq!((&acme["ready"], &acme["reason"]), (&true.into(), &"Deleted".into()), "{acme}");
 }
@@ -116,7 +120,8 @@ async fn devices_come_in_line_by_line_and_wrong_lines_are_named() {
 #[tokio::test]
 async fn many_devices_are_imported_in_batches() {
     let place = Place::new();
-    let lines: String = (0..2_500).map(|n| format!("{{\"device_id\":\"d{n:05}\",\"labels\":{{\"n\":\"{n}\"}}}}\n")).collect();
+    let lines: String =
+        (0..2_500).map(|n| format!("{{\"device_id\":\"d{n:05}\",\"labels\":{{\"n\":\"{n}\"}}}}\n")).collect();
     place.write("devices.ndjson", lines);
     let finished = place.call(&["devices", "import", "devices.ndjson"]).await;
     assert_eq!(finished.stdout.trim(), "2500 added, 0 changed, 0 unchanged", "{finished:?}");
@@ -162,7 +167,10 @@ async fn completions_and_migrations_and_the_doctor_answer() {
     assert_eq!(finished.code(), Some(0), "{finished:?}");
     let finished = Doctor { place: &place }.call(&["--key-file", "nowhere"]).await;
     assert_eq!(finished.code(), Some(1), "{finished:?}");
-    assert!(finished.stdout.contains("FAIL  key          the key file nowhere does not exist"), "{finished:?}");
+    assert!(
+        finished.stdout.contains("FAIL  key          the key file nowhere does not exist"),
+        "{finished:?}"
+    );
 }
 
 struct Doctor<'a> {
@@ -199,7 +207,12 @@ async fn run_without_a_cluster_says_what_to_do() {
         .finish(super::PATIENCE)
         .await;
     assert_eq!(finished.code(), Some(1), "{finished:?}");
-    assert!(finished.stderr.starts_with("error: no cluster is configured; set KUBECONFIG, run inside a pod, or use --from PATH"), "{finished:?}");
+    assert!(
+        finished.stderr.starts_with(
+            "error: no cluster is configured; set KUBECONFIG, run inside a pod, or use --from PATH"
+        ),
+        "{finished:?}"
+    );
     assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
     fails(
         &place.call(&["run", "--prune"]).await,

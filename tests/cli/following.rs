@@ -44,8 +44,13 @@ async fn a_change_is_followed_and_a_broken_file_keeps_what_it_had_and_is_told_on
     assert_eq!(running.stderr().matches("objects/a.yaml:").count(), 1, "{}", running.stderr());
 
     place.write("objects/a.yaml", tenant("acme", "{displayName: Repaired}"));
-    let updated = async || running.stdout().lines().any(|line| line.contains("default/acme") && line.contains("updated"));
-    super::harness::eventually("the repaired file is applied", super::PATIENCE, async || updated().await.then_some(())).await;
+    let updated = async || {
+        running.stdout().lines().any(|line| line.contains("default/acme") && line.contains("updated"))
+    };
+    super::harness::eventually("the repaired file is applied", super::PATIENCE, async || {
+        updated().await.then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

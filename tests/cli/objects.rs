@@ -45,13 +45,18 @@ async fn broken_yaml_has_a_line_and_a_column() {
         "objects/a.yaml:2:10: is not YAML: mapping values are not allowed in this context",
     )
     .await;
-    mistake("a:\n\tb: 1\n", "objects/a.yaml:2:1: is not YAML: a tab stands where spaces belong: indent with spaces").await;
+    mistake(
+        "a:\n\tb: 1\n",
+        "objects/a.yaml:2:1: is not YAML: a tab stands where spaces belong: indent with spaces",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_file_of_two_megabytes_is_not_read() {
     let text = format!("{}#{}", tenant("acme", "{}"), "#".repeat(2_000_000));
-    mistake(&text, "objects/a.yaml: is 1.9 MiB large, at most 1 MiB is read: split it into several files").await;
+    mistake(&text, "objects/a.yaml: is 1.9 MiB large, at most 1 MiB is read: split it into several files")
+        .await;
 }
 
 #[tokio::test]
@@ -73,7 +78,8 @@ async fn control_characters_do_not_get_through() {
     let place = Place::with(&format!(
         "{}{}",
         tenant("acme", "{}"),
-        account("kim", "").replace("email: kim@acme.example", "email: \"kim@acme.example\\r\\nBcc: eve@evil.example\"")
+        account("kim", "")
+            .replace("email: kim@acme.example", "email: \"kim@acme.example\\r\\nBcc: eve@evil.example\"")
     ));
     fails(
         &place.apply().await,
@@ -105,7 +111,8 @@ async fn refused(text: &str, name: &str, reason: &str, words: &str) {
 
 #[tokio::test]
 async fn a_reference_to_nothing_waits_and_says_for_what() {
-    refused(&tenant("acme", "{parentRef: {name: nowhere}}"), "acme", "RefNotFound", "Tenant default/nowhere").await;
+    refused(&tenant("acme", "{parentRef: {name: nowhere}}"), "acme", "RefNotFound", "Tenant default/nowhere")
+        .await;
     let place = Place::with(&tenant("acme", "{parentRef: {name: nowhere}}"));
     fails(
         &place.validate().await,
@@ -125,13 +132,18 @@ async fn parents_in_a_circle_are_both_named() {
 async fn a_secret_without_the_key_names_the_key() {
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, labels: {tenantry.dev/use: password}}\nstringData: {other: x}\n---\n";
     let account = account("kim", "  emailVerified: true\n  passwordSecretRef: {name: s}\n");
-    refused(&format!("{}{account}{secret}", tenant("acme", "{}")), "kim", "SecretInvalid", "no key password").await;
+    refused(&format!("{}{account}{secret}", tenant("acme", "{}")), "kim", "SecretInvalid", "no key password")
+        .await;
     refused(&format!("{}{account}", tenant("acme", "{}")), "kim", "SecretNotFound", "Secret s").await;
 }
 
 #[tokio::test]
 async fn r12_the_order_of_files_does_not_matter() {
-    let texts = [account("kim", "  managedByRef: {name: robin}\n"), account("robin", "  tier: Root\n"), tenant("acme", "{}")];
+    let texts = [
+        account("kim", "  managedByRef: {name: robin}\n"),
+        account("robin", "  tier: Root\n"),
+        tenant("acme", "{}"),
+    ];
     let mut seen = vec![];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
         let place = Place::new();

@@ -59,7 +59,9 @@ async fn an_unreachable_database_is_one_line_without_its_password() {
     let url = format!("postgres://kim:secret@127.0.0.1:{port}/accounts");
     let finished = place.call(&["apply", "-f", "objects", "--key-file", "key", "--database-url", &url]).await;
     assert_eq!(finished.code(), Some(1), "{finished:?}");
-    let begin = format!("error: the database postgres://127.0.0.1:{port}/accounts cannot be opened; check --database-url: ");
+    let begin = format!(
+        "error: the database postgres://127.0.0.1:{port}/accounts cannot be opened; check --database-url: "
+    );
     assert!(finished.stderr.starts_with(&begin), "{finished:?}");
     assert!(finished.stderr.contains("refused"), "{finished:?}");
     assert!(finished.stderr.lines().count() == 1 && !finished.stderr.contains("secret"), "{finished:?}");
@@ -128,7 +130,9 @@ async fn a_port_in_use_names_flag_and_address_before_anything_is_done() {
         assert_eq!(status.code(), Some(1));
         assert_eq!(
             running.stderr().trim_end(),
-            format!("error: cannot listen on 127.0.0.1:{port}: another program uses this port; stop it or choose another port with {flag}: Address already in use (os error 98)")
+            format!(
+                "error: cannot listen on 127.0.0.1:{port}: another program uses this port; stop it or choose another port with {flag}: Address already in use (os error 98)"
+            )
         );
         assert!(!place.path("tenantry.db").exists(), "nothing was begun");
     }
@@ -152,7 +156,8 @@ async fn a_second_run_on_one_sqlite_file_is_refused_and_other_commands_work_besi
 async fn mail_that_cannot_be_sent_holds_nothing_back_and_is_said() {
     let place = Place::with(&format!("{}{}", tenant("acme", "{}"), super::account("kim", "")));
     let url = format!("smtp://127.0.0.1:{}?tls=none", free_port());
-    let finished = place.call(&["apply", "-f", "objects", "--mail-url", &url, "--mail-from", "a@b.example"]).await;
+    let finished =
+        place.call(&["apply", "-f", "objects", "--mail-url", &url, "--mail-from", "a@b.example"]).await;
     assert_eq!(finished.code(), Some(0), "{finished:?}");
     assert!(finished.stderr.contains("warning: 1 mail could not be sent"), "{finished:?}");
     let finished = place.apply().await;
