@@ -64,6 +64,14 @@ pub fn source_of(path: &Path, given: Option<&str>) -> Result<String, AppError> {
     }
 }
 
+/// The folder of Secrets, if it can be read.
+pub fn secrets_of(folder: Option<PathBuf>) -> Result<Option<PathBuf>, AppError> {
+    if let Some(path) = &folder {
+        std::fs::read_dir(path).map_err(|source| AppError::SecretsDir { path: path.clone(), source })?;
+    }
+    Ok(folder)
+}
+
 fn canonical(path: &Path) -> Result<PathBuf, AppError> {
     path.canonicalize().map_err(|source| AppError::Path { path: path.to_owned(), source })
 }

@@ -7,14 +7,15 @@ mod harness;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::{Finished, Tenantry, in_tree};
+use harness::{Finished, Postgres, Tenantry, in_tree};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn folders() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(in_tree("examples")).unwrap();
-    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<_> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     assert!(folders.len() >= 6, "{folders:?}");
     folders
@@ -62,7 +63,12 @@ async fn every_object_of_every_example_is_ready_and_stays_as_it_is() {
         for line in again.stdout.lines().skip(1) {
             assert!(line.contains(" unchanged "), "{example}: {line}");
         }
-        let invited = list.iter().filter(|object| condition(object, "InvitationSent").is_some_and(|condition| condition["reason"] == "Sent")).count();
+        let invited = list
+            .iter()
+            .filter(|object| {
+                condition(object, "InvitationSent").is_some_and(|condition| condition["reason"] == "Sent")
+            })
+            .count();
         let mails = std::fs::read_dir(place.path().join("outbox")).unwrap().count();
         assert!(mails >= 1 && invited == mails, "{example}: {invited} invited, {mails} mails");
     }
@@ -99,10 +105,30 @@ async fn the_quickstart_waits_for_its_devices_and_then_hands_them_over() {
     let csv = format!("{example}/devices.csv");
     call(place.path(), &["devices", "import", &csv]).await;
     applied(place.path(), example).await;
-    let north = call(place.path(), &["devices", "list", "--tenant", "default/acme-north", "-o", "json"]).await;
+    let north =
+        call(place.path(), &["devices", "list", "--tenant", "default/acme-north", "-o", "json"]).await;
     let north: Vec<Value> = serde_json::from_str(&north.stdout).unwrap();
     let ids: Vec<_> = north.iter().map(|device| device["deviceId"].as_str().unwrap()).collect();
     assert_eq!(ids, ["door-001", "door-002"]);
+}
+
+#[tokio::test]
+async fn the_quickstart_works_on_postgresql_too() {
+    let place = tempfile::tempdir().unwrap();
+    let url = Postgres::shared().await.database("quickstart").await;
+    std::fs::write(place.path().join("key"), "6f".repeat(32)).unwrap();
+    for action in [" created ", " unchanged "] {
+        let finished = Tenantry::new(["apply", "-f", in_tree("examples/quickstart").to_str().unwrap()])
+            .env("TENANTRY_DATABASE_URL", &url)
+            .env("TENANTRY_KEY_FILE", "key")
+            .dir(place.path())
+            .finish(PATIENCE)
+            .await;
+        assert_eq!(finished.code(), Some(0), "{finished:?}");
+        let lines: Vec<_> = finished.stdout.lines().skip(1).collect();
+        assert_eq!(lines.len(), 7, "{finished:?}");
+        assert!(lines.iter().all(|line| line.contains(action)), "{finished:?}");
+    }
 }
 
 #[test]

@@ -71,6 +71,14 @@ pub enum AppError {
         /// Why.
         source: io::Error,
     },
+    /// `--secrets-dir`
+    #[error("the folder {path} of --secrets-dir cannot be read: check the path and its permissions")]
+    SecretsDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Signals cannot be listened to.
     #[error("signals cannot be received from the system")]
     Signals(#[source] io::Error),

@@ -114,7 +114,7 @@ impl Apply {
         let store = app::open(settings).await?;
         let engine = app::engine(settings, store.clone(), source, roots).await?;
         let base = app::base_of_links(settings, settings.listen.at);
-        let world = FileSurroundings::new(self.source.secrets_dir);
+        let world = FileSurroundings::new(app::secrets_of(self.source.secrets_dir)?);
         let post = Post::new(settings, engine.clone(), base, Arc::new(world.clone()), None)?;
         let confirmed: BTreeMap<_, _> = self.confirm_delete.into_iter().collect();
         let prune = Prune { enabled: self.source.prune, confirmed };

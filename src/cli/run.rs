@@ -74,6 +74,7 @@ impl Run {
     ) -> Result<Ended, Fail> {
         let source = app::source_of(&path, self.source.source.as_deref())?;
         let roots = self.source.roots().unwrap_or(RootNamespaces::Any);
+        let secrets_dir = app::secrets_of(self.source.secrets_dir)?;
         let prepared = prepare(settings.clone()).await?;
         let engine = prepared.engine(source, roots).await?;
         let base = app::base_of_links(&settings, prepared.pages_at());
@@ -93,7 +94,7 @@ impl Run {
         };
         let mut story = Story::new(out, scene);
         let prune = Prune { enabled: self.source.prune, ..Prune::default() };
-        let options = Options { path, secrets_dir: self.source.secrets_dir };
+        let options = Options { path, secrets_dir };
         Ok(prepared.files(engine, options, prune, &mut story, stop).await?)
     }
 

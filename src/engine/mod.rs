@@ -393,7 +393,8 @@ impl Engine {
         data_encoding::HEXLOWER.encode(&bytes)
     }
 
-    fn salt(&self) -> [u8; 16] {
+    /// A fresh salt for a password's hash.
+    pub(crate) fn salt(&self) -> [u8; 16] {
         self.with_random(rand::RngExt::random)
     }
 

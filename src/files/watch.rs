@@ -121,7 +121,11 @@ pub async fn watch(
 /// Tells of changes; the watcher lives as long as it is kept.
 fn changes(options: &Options) -> (Option<notify::RecommendedWatcher>, mpsc::Receiver<()>) {
     let (sender, receiver) = mpsc::channel(1);
-    let told = move |_event| {
+    let told = move |event: notify::Result<notify::Event>| {
+        // Reading a folder is reported as well, and this reads it.
+        if event.is_ok_and(|event| event.kind.is_access()) {
+            return;
+        }
         // Full means that a change is waiting to be seen already.
         let _ = sender.try_send(());
     };
@@ -226,7 +230,7 @@ impl Following {
         Ok(())
     }
 
-    /// A file that was broken since keeps the objects that it had.
+    /// A file or folder that was broken since keeps the objects that it had.
     fn with_last_good(&self, mut objects: Vec<Object>, faults: &[Fault]) -> Vec<Object> {
         let broken: BTreeSet<_> =
             faults.iter().filter(|fault| fault.unread).map(|fault| &fault.at.file).collect();
@@ -234,11 +238,12 @@ impl Following {
             return objects;
         }
         let here: BTreeSet<_> = objects.iter().map(|object| object.key.clone()).collect();
+        let is_broken = |file: &Path| broken.iter().any(|broken| file.starts_with(broken));
         let missed = self
             .last
             .objects
             .iter()
-            .filter(|object| broken.contains(&object.excerpt.file) && !here.contains(&object.key));
+            .filter(|object| is_broken(&object.excerpt.file) && !here.contains(&object.key));
         objects.extend(missed.cloned());
         order::sorted(objects)
     }

@@ -141,19 +141,24 @@ impl Servers {
         namespace: &str,
         name: &str,
     ) -> Result<(String, secrecy::SecretString), Unusable> {
+        // The words go into the status of accounts below, whose readers need
+        // not learn the names of Secrets above them (R4).
+        let unreadable = |why: &str| {
+            tracing::warn!(%namespace, secret = %name, why, "the credentials of a mail server cannot be used");
+            Unusable(format!(
+                "the Secret of the mail server {why}; the condition MailReady of the Tenant that names the server says more"
+            ))
+        };
         let found =
             self.surroundings.secret(namespace, name).await.map_err(|error| Unusable(error.to_string()))?;
         let SecretFact::Found { labels, data } = found else {
-            return Err(Unusable(format!("Secret {namespace}/{name} does not exist or may not be read")));
+            return Err(unreadable("does not exist or may not be read"));
         };
         if labels.get(USE_LABEL).map(String::as_str) != Some("mail") {
-            return Err(Unusable(format!("Secret {namespace}/{name} lacks the label {USE_LABEL}: mail")));
+            return Err(unreadable("lacks the label tenantry.dev/use: mail"));
         }
-        let value = |key: &str| {
-            data.get(key)
-                .cloned()
-                .ok_or_else(|| Unusable(format!("Secret {namespace}/{name} has no key {key}")))
-        };
+        let value =
+            |key: &str| data.get(key).cloned().ok_or_else(|| unreadable(&format!("has no key {key}")));
         Ok((value("username")?.expose_secret().to_owned(), value("password")?))
     }
 

@@ -200,6 +200,10 @@ impl Shared {
 
     async fn send(&self, mail: &Claimed, wanted: &Wanted, patience: Duration) -> Fate {
         let unusable = |Unusable(why)| Fate::Again(why, FailureClass::Settings);
+        if wanted.chain.blocked_by().is_some() {
+            // The link would open nothing; it may be enabled again.
+            return Fate::Again("the tenant or one above it is disabled".to_owned(), FailureClass::Settings);
+        }
         let message = match wanted.compose(&self.engine, &self.sender, mail) {
             Ok(message) => message,
             Err(why) => return unusable(why),

@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use super::link::{self, Link, LinkError};
 use super::page::{self, Notice, Objection};
@@ -87,7 +86,7 @@ async fn used(engine: &Engine, sent: Sent, language: Language) -> Result<Respons
         if objection.is_some() {
             return Ok(shown(Link::Open(subject), &text, language, objection));
         }
-        Some(password::hash(password, salt(engine)).await?)
+        Some(password::hash(password, engine.salt()).await?)
     } else {
         None
     };
@@ -99,12 +98,6 @@ async fn used(engine: &Engine, sent: Sent, language: Language) -> Result<Respons
         Link::Open(subject) => page::done(&subject, language),
         other => shown(other, &text, language, None),
     })
-}
-
-/// A fresh salt from the engine's one source of randomness.
-fn salt(engine: &Engine) -> [u8; 16] {
-    let digest = Sha256::digest(engine.nonce());
-    std::array::from_fn(|index| digest[index])
 }
 
 async fn look(engine: &Engine, token: &str) -> Result<Link, LinkError> {

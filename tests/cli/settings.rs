@@ -164,3 +164,19 @@ async fn mail_that_cannot_be_sent_holds_nothing_back_and_is_said() {
     assert_eq!(finished.code(), Some(0), "{finished:?}");
     assert_eq!(super::files_in(&place.path("outbox")), 1, "the next apply sends what waited");
 }
+
+#[tokio::test]
+async fn secrets_come_from_their_folder_and_a_missing_one_is_named() {
+    let account = super::account("kim", "  emailVerified: true\n  passwordSecretRef: {name: s}\n");
+    let place = Place::with(&format!("{}{account}", tenant("acme", "{}")));
+    fails(
+        &place.call(&["apply", "-f", "objects", "--secrets-dir", "secrets"]).await,
+        1,
+        "error: the folder secrets of --secrets-dir cannot be read: check the path and its permissions: No such file or directory (os error 2)",
+    );
+    place.write("secrets/default/s/password", "tangerine-orbit-ladder-42\n");
+    let list = place.applied(&["--secrets-dir", "secrets"]).await;
+    assert!(list.iter().all(|object| object["ready"] == true), "{list:#?}");
+    let list = place.call(&["activation", "list"]).await.stdout;
+    assert!(list.contains(" Active "), "an address and a password need no invitation: {list}");
+}
