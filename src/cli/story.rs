@@ -129,11 +129,12 @@ impl<'a> Story<'a> {
         };
         let (reason, message) = why(done);
         let name = tame(&format!("{}/{}", done.key.namespace, done.key.name));
-        let mut line =
-            format!("  {mark} {:<11}  {name:<name_width$}  {}", done.key.kind.as_str(), action(done));
-        if is_active(done) {
-            line.push_str(&format!(", {}", self.out.green("active")));
-        }
+        let what = match (action(done), is_active(done)) {
+            ("unchanged", true) => self.out.green("active"),
+            (word, true) => format!("{word}, {}", self.out.green("active")),
+            (word, false) => word.to_owned(),
+        };
+        let mut line = format!("  {mark} {:<11}  {name:<name_width$}  {what}", done.key.kind.as_str());
         if !done.is_ready() {
             let place = done.origin.as_ref().map(|at| self.out.dim(&format!(" ({at})"))).unwrap_or_default();
             line.push_str(&format!("\n      {}: {}{place}", self.out.bold(reason), tame(message)));
