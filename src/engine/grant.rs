@@ -7,9 +7,8 @@ mod devices;
 
 use serde_json::json;
 
-use super::pass::{self, Outcome, Pass, Step, Stop};
-use super::tenant::{done, freed, listen};
-use super::{Action, Spec};
+use super::pass::{Outcome, Pass, Step, Stop};
+use super::{Action, Spec, written};
 use crate::api::{self, annotation};
 use crate::domain::authority::{Act, Authority, Target, permit, within_holding};
 use crate::domain::capability::Capability;
@@ -40,7 +39,7 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
         }
         // The last good state stays in force, and so do its devices.
         Err(refusal) => {
-            listen(pass, &refusal);
+            pass.listen(&refusal);
             (Action::Refused, own, Err(refusal))
         }
     };
@@ -130,7 +129,7 @@ fn permissions(
     receivers: &[Receiver],
     authority: &Authority,
 ) -> Permissions {
-    let written = pass::permissions(&spec.permissions);
+    let written = written::permissions(&spec.permissions);
     let to_account = matches!(receivers, [Receiver::Account { .. }]);
     if mode != Mode::Assign || !to_account || !written.allow.is_empty() {
         return written;
@@ -245,7 +244,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         selection: Selection {
             device_ids: ids(&spec.devices.device_ids),
             unit_ids: ids(&spec.devices.unit_ids),
-            selector: spec.devices.selector.as_ref().filter(|s| !s.is_empty()).map(pass::selector),
+            selector: spec.devices.selector.as_ref().filter(|s| !s.is_empty()).map(written::selector),
             all: spec.devices.all,
         },
         permissions,
@@ -326,7 +325,7 @@ async fn report(
     if verdict.is_ok()
         && let Some(refusal) = conflict.or(over_limit)
     {
-        listen(pass, &refusal);
+        pass.listen(&refusal);
         verdict = Err(refusal);
     }
     pass.subscribe(Topic::devices(grant.tenant));
@@ -373,10 +372,10 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Grant>) -> Step<Outcome> {
             pass.tx.delete_grant(grant.id).await?;
         }
         pass.audit("deleted", "platform".to_owned(), Some(grant.tenant), Some(audited(&grant)), None).await?;
-        freed(pass, &chain);
+        pass.freed(&chain);
         pass.counts_changed(grant.tenant);
         pass.publish_self();
     }
     pass.forget();
-    Ok(done())
+    Ok(Outcome::deleted())
 }

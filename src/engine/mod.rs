@@ -15,6 +15,7 @@ mod pass;
 mod role;
 mod subadmin;
 mod tenant;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

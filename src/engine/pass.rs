@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact};
 use crate::api::annotation;
-use crate::domain::account::Ref;
 use crate::domain::authority::{self, Authority, Manager, Reference};
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::tenant::Chain;
@@ -70,6 +69,19 @@ pub(crate) struct Outcome {
     pub(crate) action: Action,
     /// When time alone calls for another pass.
     pub(crate) again_at: Option<Timestamp>,
+}
+
+impl Outcome {
+    /// A removal that is complete.
+    pub(crate) fn deleted() -> Self {
+        Self {
+            verdict: Ok(()),
+            conditions: vec![],
+            status: serde_json::json!({}),
+            action: Action::Deleted,
+            again_at: None,
+        }
+    }
 }
 
 /// What the register keeps of the last pass.
@@ -325,6 +337,21 @@ impl<'a> Pass<'a> {
         self.tx.audit(&entry).await
     }
 
+    /// Judges this object again when what ends a refusal happens.
+    pub(crate) fn listen(&mut self, refusal: &Refusal) {
+        if let Remedy::Wait(topics) = &refusal.remedy {
+            self.topics.extend(topics.iter().cloned());
+        }
+    }
+
+    /// Tells that removing something in this chain has freed room and places.
+    pub(crate) fn freed(&mut self, chain: &Chain) {
+        for level in &chain.0 {
+            self.publish(Topic::tenant_room(level.tenant.id));
+            self.publish(Topic::contents(level.tenant.id));
+        }
+    }
+
     /// The value of an annotation that asks for something once, if it is new.
     pub(crate) fn asked(&mut self, name: &str) -> bool {
         let value = self.manifest.annotation(name).map(str::to_owned);
@@ -506,76 +533,4 @@ pub(crate) fn last_report(object: &Registered) -> Option<Report> {
 /// The digest of the spec that a file had at the last pass.
 pub(crate) fn last_digest(object: &Registered) -> Option<String> {
     kept(object).spec_digest
-}
-
-/// References as written, with their namespaces filled in.
-pub(crate) fn refs(list: &[crate::api::ObjectRef], own: &str) -> BTreeSet<Ref> {
-    list.iter().map(|r| Ref { namespace: r.namespace_from(own).to_owned(), name: r.name.clone() }).collect()
-}
-
-/// Rules as written in a spec.
-pub(crate) fn permissions(written: &crate::api::Permissions) -> crate::domain::permission::Permissions {
-    use crate::domain::permission::{Pattern, Permissions, Rule};
-    let rules = |list: &[crate::api::PermissionRule]| {
-        list.iter()
-            .map(|rule| Rule {
-                resources: rule.resources.iter().map(Pattern::new).collect(),
-                operations: rule.operations.iter().map(Pattern::new).collect(),
-            })
-            .collect()
-    };
-    Permissions { allow: rules(&written.allow), deny: rules(&written.deny) }
-}
-
-/// A label selector as written in a spec.
-pub(crate) fn selector(written: &crate::api::LabelSelector) -> crate::domain::tenant::Selector {
-    use crate::api::shared::LabelOperator;
-    use crate::domain::tenant::{Operator, Requirement, Selector};
-    Selector {
-        labels: written.match_labels.clone(),
-        expressions: written
-            .match_expressions
-            .iter()
-            .map(|r| Requirement {
-                key: r.key.clone(),
-                operator: match r.operator {
-                    LabelOperator::In => Operator::In,
-                    LabelOperator::NotIn => Operator::NotIn,
-                    LabelOperator::Exists => Operator::Exists,
-                    LabelOperator::DoesNotExist => Operator::DoesNotExist,
-                },
-                values: r.values.clone(),
-            })
-            .collect(),
-    }
-}
-
-/// A capability as written in a spec.
-pub(crate) fn capability(written: crate::api::Capability) -> crate::domain::capability::Capability {
-    use crate::api::Capability as Api;
-    use crate::domain::capability::Capability;
-    match written {
-        Api::ManageTenants => Capability::ManageTenants,
-        Api::ManageUsers => Capability::ManageUsers,
-        Api::ManageUserGroups => Capability::ManageUserGroups,
-        Api::ManageRoles => Capability::ManageRoles,
-        Api::AssignAssetPermissions => Capability::AssignAssetPermissions,
-        Api::ManageApplications => Capability::ManageApplications,
-        Api::ManageAuditLogs => Capability::ManageAuditLogs,
-        Api::ManageResources => Capability::ManageResources,
-        Api::ManagePlugins => Capability::ManagePlugins,
-        Api::ManageProjects => Capability::ManageProjects,
-        Api::ManageBranding => Capability::ManageBranding,
-    }
-}
-
-/// A tier as written in a spec.
-pub(crate) fn tier(written: crate::api::Tier) -> crate::domain::tier::Tier {
-    use crate::domain::tier::Tier;
-    match written {
-        crate::api::Tier::Basic => Tier::Basic,
-        crate::api::Tier::Admin => Tier::Admin,
-        crate::api::Tier::SuperAdmin => Tier::SuperAdmin,
-        crate::api::Tier::Root => Tier::Root,
-    }
 }

@@ -3,9 +3,8 @@
 
 use serde_json::json;
 
-use super::pass::{self, Outcome, Pass, Step, Stop};
-use super::tenant::{done, freed, listen};
-use super::{Action, Spec};
+use super::pass::{Outcome, Pass, Step, Stop};
+use super::{Action, Spec, written};
 use crate::api::{self, annotation};
 use crate::domain::authority::{Act, Authority, permit, within_capabilities, within_holding};
 use crate::domain::capability::Capability;
@@ -101,8 +100,8 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Role>) -> Step<Wanted> {
 
 fn content(spec: &api::RoleSpec) -> Content {
     Content {
-        permissions: pass::permissions(&spec.permissions),
-        capabilities: spec.capabilities.iter().map(|c| pass::capability(*c)).collect(),
+        permissions: written::permissions(&spec.permissions),
+        capabilities: spec.capabilities.iter().map(|c| written::capability(*c)).collect(),
         individual_access: spec.individual_access,
     }
 }
@@ -162,7 +161,7 @@ fn audited(role: &Role) -> serde_json::Value {
 
 async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>) -> Step<Outcome> {
     if let Err(refusal) = &judged {
-        listen(pass, refusal);
+        pass.listen(refusal);
     }
     let status = match pass.tx.role_of(pass.source(), pass.key()).await? {
         None => json!({}),
@@ -186,10 +185,10 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Role>) -> Step<Outcome> {
         let chain = pass.tx.chain(role.tenant).await?;
         pass.tx.delete_role(role.id).await?;
         pass.audit("deleted", "platform".to_owned(), Some(role.tenant), Some(audited(&role)), None).await?;
-        freed(pass, &chain);
+        pass.freed(&chain);
         pass.counts_changed(role.tenant);
         pass.publish_self();
     }
     pass.forget();
-    Ok(done())
+    Ok(Outcome::deleted())
 }

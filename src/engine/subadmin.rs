@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::pass::{Outcome, Pass, Step, Stop};
-use super::tenant::{done, freed};
 use super::{Action, Spec};
 use crate::api;
 use crate::domain::account::{Account, DeletionPolicy, Settings, effective};
@@ -247,7 +246,7 @@ fn audited(
 async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     let Some(found) = pass.tx.account_of(pass.source(), pass.key()).await? else {
         pass.forget();
-        return Ok(done());
+        return Ok(Outcome::deleted());
     };
     let account = &found.account;
     let chain = pass.tx.chain(account.tenant).await?;
@@ -283,11 +282,11 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
         pass.publish(Topic::contents(manager));
     }
     roles_changed(pass, &found.roles, &[]);
-    freed(pass, &chain);
+    pass.freed(&chain);
     pass.counts_changed(account.tenant);
     pass.publish_self();
     pass.forget();
-    Ok(done())
+    Ok(Outcome::deleted())
 }
 
 /// The object key of an account of this namespace.

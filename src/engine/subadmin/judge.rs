@@ -19,7 +19,8 @@ use crate::domain::tenant::{Chain, Tenant};
 use crate::domain::tier::Tier;
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::SecretFact;
-use crate::engine::pass::{self, Pass, Step};
+use crate::engine::pass::{Pass, Step};
+use crate::engine::written;
 use crate::store::accounts::Found;
 
 pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Wanted> {
@@ -67,25 +68,25 @@ fn settings(key: &ObjectKey, spec: &api::SubAdminSpec) -> Settings {
         email: spec.email.trim().to_owned(),
         company: spec.company.clone(),
         mobile: spec.mobile.clone(),
-        tier: pass::tier(spec.tier),
+        tier: written::tier(spec.tier),
         enabled: spec.enabled,
         email_verified: spec.email_verified,
         manageable_devices: spec.manageable_devices,
         capabilities: match spec.capabilities.from {
             CapabilitySource::Tier => None,
             CapabilitySource::List => {
-                Some(spec.capabilities.names.iter().map(|c| pass::capability(*c)).collect())
+                Some(spec.capabilities.names.iter().map(|c| written::capability(*c)).collect())
             }
         },
         scope: match scope.from {
             ScopeSource::Tenant => None,
             ScopeSource::List => Some(Scope {
-                tenants: pass::refs(&scope.tenants, &key.namespace),
+                tenants: written::refs(&scope.tenants, &key.namespace),
                 groups: scope.groups.iter().cloned().collect(),
-                roles: pass::refs(&scope.roles, &key.namespace),
+                roles: written::refs(&scope.roles, &key.namespace),
             }),
         },
-        permissions: pass::permissions(&spec.permissions),
+        permissions: written::permissions(&spec.permissions),
         individual_access: spec.individual_access,
         locale: spec.activation.locale.clone(),
         link_lifetime: link_lifetime(&spec.activation.expires_after),

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::super::pass::{Outcome, Pass, Step};
-use super::super::tenant::listen;
 use super::Action;
 use crate::domain::account::{Account, IndividualSource, phase};
 use crate::domain::object::{Kind, ObjectKey, Topic};
@@ -13,7 +12,7 @@ use crate::store::outbox::MailState;
 
 pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>) -> Step<Outcome> {
     if let Err(refusal) = &judged {
-        listen(pass, refusal);
+        pass.listen(refusal);
     }
     let mut outcome = Outcome {
         action: judged.as_ref().map_or(Action::Refused, |action| *action),

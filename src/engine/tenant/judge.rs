@@ -1,0 +1,261 @@
+//! Whether a Tenant may stand where it is written: everything is read, every
+//! rule is asked. Nothing is changed, but that a parent which no longer admits
+//! a tenant shuts it at once.
+
+use super::Wanted;
+use crate::api::{self, annotation};
+use crate::domain::authority::{Act, permit};
+use crate::domain::capability::Capability;
+use crate::domain::object::{ObjectKey, Topic};
+use crate::domain::quota::{self, Addition, TenantUse};
+use crate::domain::tenant::{
+    Branding, Chain, DeletionPolicy, FinerLimits, Limits, MailServer, MailSettings, NamespacePolicy, Parent,
+    RoleLimit, Settings, Tenant, admits, parent_cycle, path, place,
+};
+use crate::domain::verdict::{Reason, Refusal};
+use crate::engine::pass::{Pass, Step};
+use crate::engine::{Spec, written};
+
+fn spec<'a>(pass: &Pass<'a>) -> Option<&'a api::TenantSpec> {
+    match &pass.manifest.spec {
+        Some(Spec::Tenant(spec)) => Some(spec),
+        _ => None,
+    }
+}
+
+pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wanted> {
+    pass.refuse_faults()?;
+    let key = pass.key();
+    let Some(spec) = spec(pass) else {
+        return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
+    };
+    let settings = settings(key, spec);
+    if let Some(owner) = own.and_then(|t| t.settings.owner.as_ref())
+        && settings.owner.as_ref() != Some(owner)
+    {
+        return Err(Refusal::edit(
+            Reason::Immutable,
+            format!("spec.ownerRef of {key} is {owner} and cannot be changed or removed; set it back"),
+        )
+        .into());
+    }
+
+    let parent = parent(pass, spec).await?;
+    let chain = match place(key, own.map(|t| t.id), &parent, pass.in_root_namespace()) {
+        Ok(chain) => chain.cloned(),
+        Err(refusal) => {
+            if let Parent::Missing(above) = &parent
+                && pass.tx.waits_for(pass.source(), above, key).await?
+            {
+                // Everybody in the circle shall say the same, whoever came
+                // last; once said, it need not be repeated.
+                if pass.last_reason() != Some(Reason::ParentCycle) {
+                    pass.publish(Topic::object(key));
+                }
+                return Err(parent_cycle(key, above).into());
+            }
+            withdraw_admission(pass, own, &refusal).await?;
+            return Err(refusal.into());
+        }
+    };
+    let above = chain.as_ref().and_then(|c| c.own()).cloned();
+
+    let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
+    if let Some(chain) = &chain {
+        let act = Act { key, needs: Capability::ManageTenants, within: chain, target: None };
+        permit(&authority, &act)?;
+    }
+
+    let adopt = natural_key(pass, own, above.as_ref()).await?;
+    let existing = own.or(adopt.as_ref());
+    limits(pass, existing, &settings, chain.as_ref(), above.as_ref()).await?;
+    Ok(Wanted { settings, parent: above, authority, adopt })
+}
+
+/// The parent admitted this tenant once and no longer does: everything in it
+/// is denied from now on, although nothing else of the refused change counts.
+async fn withdraw_admission(pass: &mut Pass<'_>, own: Option<&Tenant>, refusal: &Refusal) -> Step<()> {
+    let Some(own) = own.filter(|t| t.permitted && refusal.reason == Reason::RefNotPermitted) else {
+        return Ok(());
+    };
+    let shut = Tenant { permitted: false, ..own.clone() };
+    pass.tx.update_tenant(&shut).await?;
+    let now = pass.now();
+    pass.tx.wake_downwards(own.id, now).await?;
+    pass.audit("admission-withdrawn", "platform".to_owned(), Some(own.id), None, None).await?;
+    pass.publish_self();
+    Ok(())
+}
+
+async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
+    let Some(reference) = &spec.parent_ref else {
+        return Ok(Parent::None);
+    };
+    let own_namespace = &pass.key().namespace;
+    let above = crate::domain::tenant::key(reference.namespace_from(own_namespace), &reference.name);
+    pass.depend_on(&above);
+    if above == *pass.key() {
+        return Err(parent_cycle(pass.key(), &above).into());
+    }
+    pass.lock(&above).await?;
+    let chain = pass.tx.chain_of(pass.source(), &above).await?;
+    let Some(found) = chain.own() else {
+        return Ok(Parent::Missing(above));
+    };
+    let policy = &found.settings.allowed_namespaces;
+    let labels = match policy {
+        NamespacePolicy::Selector(_) if above.namespace != *own_namespace => {
+            pass.namespace_labels(own_namespace)?
+        }
+        _ => None,
+    };
+    let admits = admits(policy, &above.namespace, own_namespace, labels);
+    for level in &chain.0 {
+        if let Some(key) = level.key.clone() {
+            pass.depend_on(&key);
+        }
+    }
+    Ok(Parent::Found { key: above, chain, admits })
+}
+
+/// Nobody else has this place in the tree; or an unmanaged row has, and the
+/// object asks to adopt it.
+async fn natural_key(
+    pass: &mut Pass<'_>,
+    own: Option<&Tenant>,
+    above: Option<&Tenant>,
+) -> Step<Option<Tenant>> {
+    let wanted = path(above, &pass.key().name);
+    let Some(other) = pass.tx.tenant_at(&wanted).await? else {
+        return Ok(None);
+    };
+    if own.is_some_and(|own| own.id == other.id) {
+        return Ok(None);
+    }
+    match other.object {
+        None if pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
+        None => {
+            pass.subscribe(Topic::taken(&wanted));
+            Err(Refusal::edit(
+                Reason::AlreadyExists,
+                format!("a tenant {wanted} exists and is managed by no object; set the annotation {} to \"true\" to take it over, or choose another name", annotation::ADOPT),
+            )
+            .into())
+        }
+        Some(_) => Err(Refusal::wait(
+            Reason::AlreadyExists,
+            format!(
+                "the place {wanted} is taken by another object; choose another name or parent for {}",
+                pass.key()
+            ),
+            vec![Topic::taken(&wanted)],
+        )
+        .into()),
+    }
+}
+
+async fn limits(
+    pass: &mut Pass<'_>,
+    existing: Option<&Tenant>,
+    settings: &Settings,
+    chain: Option<&Chain>,
+    above: Option<&Tenant>,
+) -> Step<()> {
+    let key = pass.key();
+    let mut own_use = TenantUse::default();
+    if let Some(existing) = existing {
+        let moves = existing.parent != above.map(|a| a.id);
+        if moves || existing.settings.limits != settings.limits {
+            own_use = pass.tx.use_of(existing.id).await?;
+        }
+        quota::not_below_use(key, existing.id, &existing.settings.limits, &settings.limits, &own_use)?;
+    }
+    let (Some(chain), Some(above)) = (chain, above) else {
+        return Ok(());
+    };
+    let stays = existing.is_some_and(|t| t.parent == Some(above.id));
+    if stays {
+        return Ok(());
+    }
+    // A new tenant, or one that brings its whole subtree along: only the
+    // tenants that it was not below before gain anything.
+    let old = match existing {
+        Some(existing) => pass.tx.chain(existing.id).await?,
+        None => Chain::default(),
+    };
+    let gaining = Chain(chain.0.iter().filter(|l| !old.contains(l.tenant.id)).cloned().collect());
+    let addition = Addition {
+        devices: own_use.devices,
+        tenants: own_use.tenants + 1,
+        accounts: own_use.accounts,
+        by_tier: own_use.by_tier.clone(),
+        by_role: own_use.by_role.clone(),
+    };
+    if gaining.0.iter().all(|l| l.tenant.settings.limits == Limits::default()) {
+        return Ok(());
+    }
+    let uses = pass.tx.uses(above.id).await?;
+    let consumers = pass.tx.largest_consumers(above.id).await?;
+    quota::room(key, &gaining, &uses, &addition, &consumers)?;
+    Ok(())
+}
+
+fn settings(key: &ObjectKey, spec: &api::TenantSpec) -> Settings {
+    use crate::api::tenant::{MailTls, NamespacesFrom, TenantDeletionPolicy};
+    let accounts = &spec.limits.accounts;
+    Settings {
+        display_name: spec.display_name.clone().unwrap_or_else(|| key.name.clone()),
+        enabled: spec.enabled,
+        allowed_namespaces: match (&spec.allowed_namespaces.from, &spec.allowed_namespaces.selector) {
+            (NamespacesFrom::Same, _) => NamespacePolicy::Same,
+            (NamespacesFrom::All, _) => NamespacePolicy::All,
+            (NamespacesFrom::Selector, Some(selector)) => {
+                NamespacePolicy::Selector(written::selector(selector))
+            }
+            // The schema refuses this; a selector that is not there opens nothing.
+            (NamespacesFrom::Selector, None) => NamespacePolicy::Same,
+        },
+        limits: Limits {
+            devices: spec.limits.devices,
+            tenants: spec.limits.tenants,
+            accounts: accounts.total,
+            finer: FinerLimits {
+                by_tier: accounts.by_tier.iter().map(|l| (written::tier(l.tier), l.max)).collect(),
+                by_role: accounts
+                    .by_role
+                    .iter()
+                    .map(|l| RoleLimit {
+                        namespace: l.role_ref.namespace_from(&key.namespace).to_owned(),
+                        name: l.role_ref.name.clone(),
+                        max: l.max,
+                    })
+                    .collect(),
+            },
+        },
+        owner: spec.owner_ref.as_ref().map(|r| r.name.clone()),
+        mail: (!spec.mail.is_empty()).then(|| MailSettings {
+            from: spec.mail.from.clone(),
+            reply_to: spec.mail.reply_to.clone(),
+            server: spec.mail.server.as_ref().map(|server| MailServer {
+                host: server.host.clone(),
+                port: server.port(),
+                tls: match server.tls {
+                    MailTls::StartTls => "StartTLS",
+                    MailTls::Implicit => "Implicit",
+                    MailTls::None => "None",
+                }
+                .to_owned(),
+                credentials: server.credentials_secret_ref.as_ref().map(|r| r.name.clone()),
+            }),
+        }),
+        branding: (!spec.branding.is_empty()).then(|| Branding {
+            product_name: spec.branding.product_name.clone(),
+            support_email: spec.branding.support_email.clone(),
+        }),
+        deletion_policy: match spec.deletion_policy {
+            TenantDeletionPolicy::Refuse => DeletionPolicy::Refuse,
+            TenantDeletionPolicy::Retain => DeletionPolicy::Retain,
+            TenantDeletionPolicy::Cascade => DeletionPolicy::Cascade,
+        },
+    }
+}

@@ -1,0 +1,123 @@
+//! The removal of a tenant (R9).
+
+use serde_json::json;
+
+use super::audited;
+use crate::api::annotation;
+use crate::domain::key;
+use crate::domain::object::Topic;
+use crate::domain::tenant::{Chain, DeletionPolicy, Settings, Tenant};
+use crate::domain::verdict::{Reason, Refusal};
+use crate::engine::pass::{Outcome, Pass, Step};
+use crate::engine::{Action, Report};
+
+/// Removal by policy (R9): `Refuse` waits until nothing but the owner is
+/// inside, `Retain` leaves the rows disabled and unmanaged, `Cascade` removes
+/// everything once the digest of what goes is confirmed.
+pub(super) async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
+    let key = pass.key();
+    pass.lock(key).await?;
+    let chain = pass.tx.chain_of(pass.source(), key).await?;
+    let Some(own) = chain.own().cloned() else {
+        pass.forget();
+        return Ok(Outcome::deleted());
+    };
+    pass.subscribe(Topic::contents(own.id));
+    let ids = pass.tx.impact(own.id).await?;
+    let used = pass.tx.use_of(own.id).await?;
+    let digest = key::digest(&ids.join("\n"));
+    let impact = json!({"digest": digest, "tenants": used.tenants + 1, "accounts": used.accounts, "devices": used.devices});
+    let waiting = |reason, message: String| {
+        Ok(Outcome {
+            verdict: Err(Refusal::wait(reason, message, vec![])),
+            conditions: vec![],
+            status: json!({"path": own.path, "impact": impact}),
+            action: Action::Refused,
+            again_at: None,
+        })
+    };
+    match own.settings.deletion_policy {
+        DeletionPolicy::Refuse => {
+            let inside = pass.tx.inside(own.id, own.settings.owner.as_deref()).await?;
+            // Devices hold nothing back: they are the platform's, are not
+            // removed, and no object of ours could ever make them leave.
+            let rest: Vec<_> = inside
+                .iter()
+                .filter(|(what, n)| *n > 0 && what != "devices")
+                .map(|(what, n)| format!("{n} {what}"))
+                .collect();
+            if !rest.is_empty() {
+                return waiting(
+                    Reason::NotEmpty,
+                    format!(
+                        "{key} still contains {}; delete them first, or set spec.deletionPolicy to Retain or Cascade",
+                        rest.join(", ")
+                    ),
+                );
+            }
+            remove_subtree(pass, &chain).await?;
+        }
+        DeletionPolicy::Cascade => {
+            if pass.manifest.annotation(annotation::CONFIRM_DELETE) != Some(&digest) {
+                return waiting(
+                    Reason::ConfirmationRequired,
+                    format!(
+                        "deleting {key} irrevocably removes {} tenants, {} accounts and their personal data; to go on, set the annotation {} to status.impact.digest",
+                        used.tenants + 1,
+                        used.accounts,
+                        annotation::CONFIRM_DELETE
+                    ),
+                );
+            }
+            remove_subtree(pass, &chain).await?;
+        }
+        DeletionPolicy::Retain => {
+            let retired = Tenant {
+                object: None,
+                settings: Settings { enabled: false, ..own.settings.clone() },
+                ..own.clone()
+            };
+            pass.tx.update_tenant(&retired).await?;
+            let now = pass.now();
+            pass.tx.wake_downwards(own.id, now).await?;
+            pass.audit(
+                "retained",
+                "platform".to_owned(),
+                Some(own.id),
+                Some(audited(&own)),
+                Some(audited(&retired)),
+            )
+            .await?;
+        }
+    }
+    pass.freed(&chain);
+    for level in &chain.0 {
+        pass.publish(Topic::devices(level.tenant.id));
+    }
+    pass.publish(Topic::taken(&own.path));
+    pass.publish_self();
+    pass.forget();
+    Ok(Outcome::deleted())
+}
+
+/// Removes a tenant and everything in it.
+async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
+    let Some(own) = chain.own() else { return Ok(()) };
+    let now = pass.now();
+    // The objects that stand for what goes are judged again and find their
+    // tenant gone.
+    pass.tx.wake_downwards(own.id, now).await?;
+    pass.tx.erase_tenants(own.id).await?;
+    pass.audit("deleted", "platform".to_owned(), own.parent, Some(audited(own)), None).await?;
+    if let Some(parent) = own.parent {
+        pass.counts_changed(parent);
+    }
+    Ok(())
+}
+
+impl Report {
+    /// The digest that confirms a cascading deletion, while one is pending.
+    pub fn impact_digest(&self) -> Option<&str> {
+        self.status.get("impact")?.get("digest")?.as_str()
+    }
+}

@@ -1,0 +1,151 @@
+//! What a Tenant's status says.
+
+use serde_json::json;
+
+use crate::api;
+use crate::domain::quota::TenantUse;
+use crate::domain::tenant::{Limits, Tenant};
+use crate::domain::verdict::{Condition, Reason, Refusal};
+use crate::engine::pass::{Outcome, Pass, Step};
+use crate::engine::{Action, SecretFact};
+
+pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>) -> Step<Outcome> {
+    // A waiting object listens for what ends its wait.
+    if let Err(refusal) = &judged {
+        pass.listen(refusal);
+    }
+    let key = pass.key();
+    let chain = pass.tx.chain_of(pass.source(), key).await?;
+    let mut conditions = vec![];
+    let status = match chain.own() {
+        None => json!({}),
+        Some(own) => {
+            let used = pass.tx.use_of(own.id).await?;
+            mail_condition(pass, own, &mut conditions)?;
+            if let Some(owner) = &own.settings.owner {
+                owner_condition(pass, owner, &mut conditions).await?;
+            }
+            let [_, _, roles, grants, _] = inside(pass, own).await?;
+            let mail = chain.mail();
+            let mut status = json!({
+                "path": own.path,
+                "quota": quota_lines(&own.settings.limits, &used),
+                "counts": {"tenants": used.tenants, "accounts": used.accounts, "roles": roles, "grants": grants, "devices": used.devices},
+            });
+            if mail.from.is_some() || mail.server.is_some() {
+                let mut shown = serde_json::Map::new();
+                if let Some(from) = mail.from {
+                    shown.insert("from".into(), json!(from));
+                }
+                if let Some((key, _)) = mail.server {
+                    shown.insert("serverFrom".into(), json!(format!("{}/{}", key.namespace, key.name)));
+                }
+                status["mail"] = shown.into();
+            }
+            status
+        }
+    };
+    Ok(Outcome {
+        action: judged.as_ref().map_or(Action::Refused, |action| *action),
+        verdict: judged.map(|_| ()),
+        conditions,
+        status,
+        again_at: None,
+    })
+}
+
+async fn inside(pass: &mut Pass<'_>, own: &Tenant) -> Step<[i64; 5]> {
+    let inside = pass.tx.inside(own.id, own.settings.owner.as_deref()).await?;
+    Ok(["tenants", "accounts", "roles", "grants", "devices"]
+        .map(|what| inside.iter().find(|(name, _)| name == what).map_or(0, |(_, n)| *n)))
+}
+
+fn quota_lines(limits: &Limits, used: &TenantUse) -> Vec<serde_json::Value> {
+    let line = |name: &str, limit: Option<i64>, used: i64| {
+        let mut line = json!({"name": name, "used": used, "delegated": 0});
+        if let Some(limit) = limit {
+            line["limit"] = json!(limit);
+            line["available"] = json!((limit - used).max(0));
+        }
+        line
+    };
+    let mut lines = vec![
+        line("accounts", limits.accounts, used.accounts),
+        line("devices", limits.devices, used.devices),
+        line("tenants", limits.tenants, used.tenants),
+    ];
+    for (tier, max) in &limits.finer.by_tier {
+        lines.push(line(&format!("accounts.{tier}"), Some(*max), used.of_tier(*tier)));
+    }
+    for role in &limits.finer.by_role {
+        let name = format!("accounts.role.{}/{}", role.namespace, role.name);
+        lines.push(line(&name, Some(role.max), used.of_role(&role.namespace, &role.name)));
+    }
+    lines
+}
+
+/// Whether the mail server's credentials can be read; accounts are created
+/// either way.
+fn mail_condition(pass: &Pass<'_>, own: &Tenant, conditions: &mut Vec<Condition>) -> Step<()> {
+    let Some(server) = own.settings.mail.as_ref().and_then(|m| m.server.as_ref()) else {
+        return Ok(());
+    };
+    let name = format!("{}:{}", server.host, server.port);
+    let Some(secret) = &server.credentials else {
+        conditions.push(Condition::yes(
+            "MailReady",
+            Reason::MailSettingsFound,
+            format!("mail goes through {name}"),
+        ));
+        return Ok(());
+    };
+    let problem = match pass.secret(secret)? {
+        SecretFact::Absent => Some((
+            Reason::SecretNotFound,
+            format!(
+                "Secret {secret} does not exist in namespace {} or may not be read; create it with the keys username and password and the label {}: mail",
+                pass.key().namespace,
+                api::USE_LABEL
+            ),
+        )),
+        SecretFact::Found { labels, .. }
+            if labels.get(api::USE_LABEL).map(String::as_str) != Some("mail") =>
+        {
+            Some((
+                Reason::SecretNotPermitted,
+                format!(
+                    "Secret {secret} lacks the label {}: mail; label it if Tenantry may use it",
+                    api::USE_LABEL
+                ),
+            ))
+        }
+        SecretFact::Found { data, .. } => ["username", "password"]
+            .into_iter()
+            .find(|k| !data.contains_key(*k))
+            .map(|missing| (Reason::SecretInvalid, format!("Secret {secret} has no key {missing}; add it"))),
+    };
+    conditions.push(match problem {
+        Some((reason, message)) => Condition::no("MailReady", reason, message),
+        None => Condition::yes("MailReady", Reason::MailSettingsFound, format!("mail goes through {name}")),
+    });
+    Ok(())
+}
+
+async fn owner_condition(pass: &mut Pass<'_>, owner: &str, conditions: &mut Vec<Condition>) -> Step<()> {
+    let key = crate::domain::authority::account_key(&pass.key().namespace, owner);
+    pass.depend_on(&key);
+    if pass.tx.account_of(pass.source(), &key).await?.is_none() {
+        conditions.push(Condition::no(
+            "OwnerFound",
+            Reason::OwnerMissing,
+            format!("{key}, named in spec.ownerRef, does not exist yet; until then the Root manages the subscription"),
+        ));
+    } else {
+        conditions.push(Condition::yes(
+            "OwnerFound",
+            Reason::Reconciled,
+            format!("{key} owns the subscription"),
+        ));
+    }
+    Ok(())
+}
