@@ -107,6 +107,14 @@ impl Topic {
     pub fn taken(natural_key: &str) -> Self {
         Self(format!("taken/{}", super::key::digest(natural_key)))
     }
+    /// An e-mail address that somebody has or waits to have.
+    pub fn email(address: &str) -> Self {
+        Self::taken(&format!("email {}", super::key::fold(address)))
+    }
+    /// A username that somebody has.
+    pub fn username(name: &str) -> Self {
+        Self::taken(&format!("username {}", super::key::fold(name)))
+    }
     /// The inventory, and who holds what, within a tenant's reach.
     pub fn devices(tenant: Uuid) -> Self {
         Self(format!("devices/{tenant}"))

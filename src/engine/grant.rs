@@ -23,6 +23,7 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(outcome) = pass.paused() {
         return Ok(outcome);
     }
+    pass.lock_home().await?;
     let own = pass.tx.grant_of(pass.source(), pass.key()).await?;
     if pass.manifest.deleting {
         return remove(pass, own).await;
@@ -263,8 +264,10 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         return Ok((Action::Unchanged, new));
     }
     pass.tx.put_grant(&new).await?;
-    if let Some(old) = old.filter(|old| old.mode == Mode::Assign && old.receivers != new.receivers) {
-        // A transfer: what the former receiver handed on ends.
+    let passes_on = |old: &&Grant| old.receivers != new.receivers || old.managed_by != new.managed_by;
+    if let Some(old) = old.filter(|old| old.mode == Mode::Assign).filter(passes_on) {
+        // A transfer, or another giver: what was given before ends, and what
+        // the former receiver handed on with it.
         devices::take_back(pass, old).await?;
     }
     let action = if own.is_none() { "created" } else { "updated" };

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact};
+use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact, Spec};
 use crate::api::annotation;
 use crate::domain::authority::{self, Authority, Manager, Reference};
 use crate::domain::object::{ObjectKey, Topic};
@@ -215,6 +215,30 @@ impl<'a> Pass<'a> {
         self.tx.lock_tree_of(&self.engine.source, tenant).await
     }
 
+    /// Waits for everybody else who works on the tree that the object lies in.
+    /// Comes before anything of the object is read: what a person or another
+    /// pass did in the meantime must not be written back.
+    pub(crate) async fn lock_home(&mut self) -> Result<(), StoreError> {
+        let name = match &self.manifest.spec {
+            Some(Spec::Role(spec)) => &spec.tenant_ref.name,
+            Some(Spec::SubAdmin(spec)) => &spec.tenant_ref.name,
+            Some(Spec::DeviceGrant(spec)) => &spec.tenant_ref.name,
+            Some(Spec::Tenant(_)) | None => return Ok(()),
+        };
+        let key = crate::domain::tenant::key(&self.manifest.key.namespace, name);
+        self.lock(&key).await
+    }
+
+    /// Tells everybody above an account, and itself, that room under a quota
+    /// may have changed: who waits listens to whichever of them bounds it.
+    pub(crate) async fn publish_rooms(&mut self, account: Option<uuid::Uuid>) -> Result<(), StoreError> {
+        let Some(account) = account else { return Ok(()) };
+        for above in self.tx.managers_above(account).await? {
+            self.publish(Topic::account_room(above));
+        }
+        Ok(())
+    }
+
     /// The entry in the register must exist before rows refer to it.
     pub(crate) async fn register(&mut self) -> Result<(), StoreError> {
         if !self.registered {
@@ -270,7 +294,6 @@ impl<'a> Pass<'a> {
     pub(crate) async fn home(&mut self, name: &str) -> Step<Chain> {
         let key = crate::domain::tenant::key(&self.manifest.key.namespace, name);
         self.depend_on(&key);
-        self.lock(&key).await?;
         let chain = self.tx.chain_of(&self.engine.source, &key).await?;
         if chain.own().is_none() {
             return Err(crate::domain::tenant::missing(self.key(), "spec.tenantRef", &key).into());
@@ -350,6 +373,16 @@ impl<'a> Pass<'a> {
             self.publish(Topic::tenant_room(level.tenant.id));
             self.publish(Topic::contents(level.tenant.id));
         }
+    }
+
+    /// Whether an annotation asks for something that was not handled yet.
+    pub(crate) fn is_asked(&self, name: &str) -> bool {
+        let value = self.manifest.annotation(name);
+        let handled = match name {
+            annotation::RESEND_ACTIVATION => &self.object.resend_value,
+            _ => &self.object.reassign_value,
+        };
+        value.is_some() && value != handled.as_deref()
     }
 
     /// The value of an annotation that asks for something once, if it is new.

@@ -18,6 +18,7 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(outcome) = pass.paused() {
         return Ok(outcome);
     }
+    pass.lock_home().await?;
     let own = pass.tx.role_of(pass.source(), pass.key()).await?;
     if pass.manifest.deleting {
         return remove(pass, own).await;

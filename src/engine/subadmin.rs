@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec};
-use crate::api;
+use crate::api::{self, annotation};
 use crate::domain::account::{Account, DeletionPolicy, Settings, effective};
 use crate::domain::activation::{Purpose, first_mail};
 use crate::domain::authority::Authority;
@@ -25,6 +25,7 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(outcome) = pass.paused() {
         return Ok(outcome);
     }
+    pass.lock_home().await?;
     if pass.manifest.deleting {
         return remove(pass).await;
     }
@@ -35,6 +36,8 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
         Err(other) => return Err(other),
     };
     if judged.is_ok() {
+        // Handled only now: a refused pass has assigned nothing.
+        pass.asked(annotation::REASSIGN_ROLES);
         mails::resend_if_asked(pass).await?;
     }
     report::report(pass, judged).await
@@ -92,7 +95,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
         pass.counts_changed(tenant.id);
         roles_changed(pass, &[], &roles);
-        publish_manager(pass, &authority);
+        pass.publish_rooms(authority.id()).await?;
         pass.publish(Topic::contents(tenant.id));
         pass.publish_self();
         return Ok(Action::Created);
@@ -106,7 +109,9 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     let before = audited(pass, &old.account, &old.groups, &old.roles);
     pass.tx.update_account(&account).await?;
     if moved {
+        pass.publish_rooms(old.account.managed_by).await?;
         pass.tx.move_account(account.id, account.managed_by).await?;
+        pass.publish_rooms(account.managed_by).await?;
     }
     if groups != old.groups {
         pass.tx.put_groups(account.id, &groups).await?;
@@ -127,10 +132,13 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         mails::queue(pass, &account, purpose.unwrap_or(Purpose::Activate)).await?;
     }
     if account.settings.manageable_devices != old.account.settings.manageable_devices {
-        pass.publish(Topic::account_room(account.id));
-        publish_manager(pass, &authority);
+        pass.publish_rooms(Some(account.id)).await?;
     }
-    if account.settings.tier != old.account.settings.tier {
+    let names = |roles: &[Assigned]| -> BTreeSet<(String, String)> {
+        roles.iter().map(|r| (r.namespace.clone(), r.name.clone())).collect()
+    };
+    if account.settings.tier != old.account.settings.tier || names(&roles) != names(&old.roles) {
+        pass.counts_changed(tenant.id);
         for level in &chain.0 {
             pass.publish(Topic::tenant_room(level.tenant.id));
         }
@@ -204,21 +212,12 @@ fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) {
     }
 }
 
-/// The manager's status shows what it has delegated.
-fn publish_manager(pass: &mut Pass<'_>, authority: &Authority) {
-    if let Some(manager) = authority.manager() {
-        pass.publish(Topic::account_room(manager.account.id));
-        pass.publish(Topic::contents(manager.account.id));
-    }
-}
-
 /// Natural keys that an account holds.
-fn taken(account: &Account) -> [Topic; 2] {
-    use crate::domain::key::fold;
-    [
-        Topic::taken(&format!("email {}", fold(&account.settings.email))),
-        Topic::taken(&format!("username {}", fold(&account.settings.username))),
-    ]
+fn taken(account: &Account) -> Vec<Topic> {
+    let settings = &account.settings;
+    let mut topics = vec![Topic::email(&settings.email), Topic::username(&settings.username)];
+    topics.extend(account.pending_email.as_deref().map(Topic::email));
+    topics
 }
 
 /// An account as the audit trail shows it: personal values as keyed digests.
@@ -259,7 +258,9 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     }
     pass.tx.hand_over(account.id, account.managed_by).await?;
     let before = audited(pass, account, &found.groups, &found.roles);
-    match account.settings.deletion_policy {
+    // The policy may have been changed since: a deleted object is not applied.
+    let policy = spec(pass).map_or(account.settings.deletion_policy, judge::deletion_policy);
+    match policy {
         DeletionPolicy::Delete => {
             let held = pass.tx.release_devices_of(account.id).await?;
             let held: Vec<_> = held.iter().map(String::as_str).collect();
@@ -277,10 +278,7 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     for key in taken(account) {
         pass.publish(key);
     }
-    if let Some(manager) = account.managed_by {
-        pass.publish(Topic::account_room(manager));
-        pass.publish(Topic::contents(manager));
-    }
+    pass.publish_rooms(account.managed_by).await?;
     roles_changed(pass, &found.roles, &[]);
     pass.freed(&chain);
     pass.counts_changed(account.tenant);

@@ -285,6 +285,13 @@ impl Tx {
         Ok(self.row(sql, args![candidate, account]).await?.is_some())
     }
 
+    /// An account and everybody above it in the managed-by tree.
+    pub async fn managers_above(&mut self, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "SELECT ancestor_id FROM account_ancestor WHERE account_id = $1 ORDER BY distance";
+        let rows = self.rows(sql, args![account]).await?;
+        rows.iter().map(|row| row.uuid("ancestor_id")).collect()
+    }
+
     /// Objects of everything that an account answers for.
     pub async fn managed_objects(&mut self, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
         let sql = "SELECT object_id FROM account WHERE managed_by = $1 AND object_id IS NOT NULL

@@ -72,6 +72,12 @@ impl Tx {
             .transpose()
     }
 
+    /// The source that an object comes from.
+    pub async fn source_of(&mut self, object: Uuid) -> Result<Option<String>, StoreError> {
+        let row = self.row("SELECT source FROM object WHERE id = $1", args![object]).await?;
+        row.map(|row| row.text("source")).transpose()
+    }
+
     /// Every object of a source, by kind, namespace and name.
     pub async fn objects(&mut self, source: &str) -> Result<Vec<Registered>, StoreError> {
         let sql = "SELECT id, source, kind, namespace, name, uid, born, generation, applied_generation, resend_value, reassign_value, verdict FROM object WHERE source = $1 ORDER BY kind, namespace, name";

@@ -285,16 +285,57 @@ impl Tx {
         rows.iter().map(|row| row.uuid("tenant_id")).collect()
     }
 
-    /// How much lies directly inside a tenant: sub-tenants, accounts (other
-    /// than the owner), roles and grants, devices.
+    /// How much lies directly inside a tenant that objects stand for:
+    /// sub-tenants, accounts (other than the owner), roles and grants; and
+    /// devices.
     pub async fn inside(&mut self, id: Uuid, owner: Option<&str>) -> Result<Vec<(String, i64)>, StoreError> {
-        let sql = "SELECT 'tenants' AS what, count(*) AS n FROM tenant WHERE parent_id = $1
-            UNION ALL SELECT 'accounts', count(*) FROM account WHERE tenant_id = $1 AND ($2 = '' OR name <> $2)
-            UNION ALL SELECT 'roles', count(*) FROM role WHERE tenant_id = $1
-            UNION ALL SELECT 'grants', count(*) FROM device_grant WHERE tenant_id = $1
+        let sql = "SELECT 'tenants' AS what, count(*) AS n FROM tenant WHERE parent_id = $1 AND object_id IS NOT NULL
+            UNION ALL SELECT 'accounts', count(*) FROM account WHERE tenant_id = $1 AND object_id IS NOT NULL AND ($2 = '' OR name <> $2)
+            UNION ALL SELECT 'roles', count(*) FROM role WHERE tenant_id = $1 AND object_id IS NOT NULL
+            UNION ALL SELECT 'grants', count(*) FROM device_grant WHERE tenant_id = $1 AND object_id IS NOT NULL
             UNION ALL SELECT 'devices', count(*) FROM device WHERE home_tenant = $1 OR holder_tenant = $1";
         let rows = self.rows(sql, args![id, owner.unwrap_or_default()]).await?;
         rows.iter().map(|row| Ok((row.text("what")?, row.int("n")?))).collect()
+    }
+
+    /// Whether a tenant contains tenants or accounts that were kept when their
+    /// objects went.
+    pub async fn has_retained(&mut self, id: Uuid) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS one FROM tenant WHERE parent_id = $1 AND object_id IS NULL
+            UNION ALL SELECT 1 FROM account WHERE tenant_id = $1 AND object_id IS NULL LIMIT 1";
+        Ok(self.row(sql, args![id]).await?.is_some())
+    }
+
+    /// Everything in a subtree that somebody elsewhere may wait for.
+    pub async fn contents_of_subtree(&mut self, id: Uuid) -> Result<Contents, StoreError> {
+        let mut contents = Contents::default();
+        let key = |row: &Row, kind| -> Result<Option<ObjectKey>, StoreError> {
+            Ok(match (row.opt_text("object_namespace")?, row.opt_text("object_name")?) {
+                (Some(namespace), Some(name)) => Some(ObjectKey::new(kind, namespace, name)),
+                _ => None,
+            })
+        };
+        let sql = "SELECT o.namespace AS object_namespace, o.name AS object_name FROM tenant_ancestor a
+            JOIN tenant t ON t.id = a.tenant_id JOIN object o ON o.id = t.object_id WHERE a.ancestor_id = $1";
+        for row in self.rows(sql, args![id]).await? {
+            contents.tenants.extend(key(&row, Kind::Tenant)?);
+        }
+        let sql = "SELECT c.email, c.username, c.managed_by, o.namespace AS object_namespace, o.name AS object_name
+            FROM tenant_ancestor a JOIN account c ON c.tenant_id = a.tenant_id LEFT JOIN object o ON o.id = c.object_id WHERE a.ancestor_id = $1";
+        for row in self.rows(sql, args![id]).await? {
+            contents.accounts.push(AccountInside {
+                key: key(&row, Kind::SubAdmin)?,
+                email: row.text("email")?,
+                username: row.text("username")?,
+                managed_by: row.opt_uuid("managed_by")?,
+            });
+        }
+        let sql = "SELECT d.id FROM tenant_ancestor a JOIN device d ON d.holder_tenant = a.tenant_id WHERE a.ancestor_id = $1
+            UNION SELECT x.device_id FROM tenant_ancestor a JOIN device_assignment x ON x.receiver_tenant = a.tenant_id WHERE a.ancestor_id = $1";
+        for row in self.rows(sql, args![id]).await? {
+            contents.devices.push(row.text("id")?);
+        }
+        Ok(contents)
     }
 
     /// Identifiers of the tenants and accounts of a subtree, in order, for the
@@ -337,4 +378,28 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// What a subtree contains that somebody elsewhere may wait for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Objects of its tenants.
+    pub tenants: Vec<ObjectKey>,
+    /// Its accounts.
+    pub accounts: Vec<AccountInside>,
+    /// Devices held there, or handed on from there.
+    pub devices: Vec<String>,
+}
+
+/// An account of a subtree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountInside {
+    /// Its object; none while unmanaged.
+    pub key: Option<ObjectKey>,
+    /// Its login.
+    pub email: String,
+    /// Its username.
+    pub username: String,
+    /// The account that answers for it.
+    pub managed_by: Option<Uuid>,
 }

@@ -188,3 +188,40 @@ on_both! {
         assert!(tx.manages(ada, bob.id).await.unwrap());
     }
 }
+
+on_both! {
+    async fn r6_a_reassignment_that_was_refused_is_made_up_for(world) {
+        world.apply(ACME).await;
+        world.apply(OPERATOR).await;
+        all_ready(&world.apply(&admin("kim", "ada", "tier: Admin, permissions: {allow: [{resources: [device], operations: [view]}]}")).await);
+        all_ready(&world.apply(&admin("bob", "kim", "roles: [{name: operator}]")).await);
+        world.apply(&OPERATOR.replace("[view]", "[view, operate]")).await;
+        world.annotate(SubAdmin, "root", "bob", "reassign-roles", "1");
+        let bob = world.again(SubAdmin, "root", "bob").await;
+        assert_eq!(bob.condition("Ready").unwrap().reason.as_str(), "AuthorityLost", "kim may not operate");
+        assert!(bob.status.get("lastHandledReassign").is_none());
+        let reports = world.apply(&admin("kim", "ada", "tier: Admin, permissions: {allow: [{resources: [device], operations: ['*']}]}")).await;
+        let bob = &reports[&account_key("root", "bob")];
+        assert!(bob.ready() && bob.condition("RolesOutdated").is_none(), "{:?}", bob.conditions);
+        assert_eq!(bob.status["lastHandledReassign"], "1");
+    }
+}
+
+on_both! {
+    async fn r3_a_role_given_back_makes_room_for_who_waits(world) {
+        world.apply(ACME).await;
+        world.apply(OPERATOR).await;
+        world.apply("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, limits: {accounts: {byRole: [{roleRef: {name: operator}, max: 1}]}}}").await;
+        all_ready(&world.apply(&admin("bob", "ada", "roles: [{name: operator}]")).await);
+        let reports = world.apply(&admin("eve", "ada", "roles: [{name: operator}]")).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "eve"), "QuotaExceeded");
+        let reports = world.apply(&admin("bob", "ada", "enabled: true")).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "eve"), "Reconciled");
+        let acme = world.again(Tenant, "root", "acme").await;
+        let line = acme.status["quota"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((line["used"].clone(), line["limit"].clone()), (1.into(), 1.into()));
+    }
+}

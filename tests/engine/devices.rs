@@ -110,3 +110,62 @@ spec: {tenantRef: {name: acme}, mode: Share, to: {groups: [field]}, devices: {se
         assert_eq!(world.holders().await["d1"], "/acme");
     }
 }
+
+on_both! {
+    async fn a_grant_whose_receiver_is_gone_gives_nothing_and_says_so(world) {
+        world.apply(ACME).await;
+        world.apply("
+kind: SubAdmin
+metadata: {namespace: root, name: kim}
+spec: {tenantRef: {name: acme}, username: kim, email: kim@example.org}").await;
+        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme"))]).await;
+        for (name, device) in [("one", "d1"), ("two", "d2")] {
+            all_ready(&world.apply(&format!("
+kind: DeviceGrant
+metadata: {{namespace: root, name: {name}}}
+spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{subAdminRefs: [{{name: kim}}]}}, devices: {{deviceIds: [{device}]}}}}")).await);
+        }
+        assert_eq!(world.holders().await["d1"], "/acme:kim");
+        assert!(world.delete(tenantry::domain::object::Kind::SubAdmin, "root", "kim").await.finished);
+        let grant = world.again(DeviceGrant, "root", "one").await;
+        assert_eq!(grant.condition("Ready").unwrap().reason.as_str(), "RefNotFound");
+        assert_eq!(grant.status["devices"]["applied"], 0);
+        assert_eq!(world.holders().await["d1"], "/acme");
+        let writes = world.engine.store().writes();
+        world.again(DeviceGrant, "root", "one").await;
+        assert_eq!(world.engine.store().writes(), writes);
+    }
+}
+
+on_both! {
+    async fn a_grant_has_no_effect_outside_its_times(world) {
+        world.apply(ACME).await;
+        world.apply(NORTH).await;
+        world.import(&[("d1", Some("/acme"))]).await;
+        let timed = |times: &str| assign("g", "north", "{deviceIds: [d1]}").replace("mode: Assign", &format!("mode: Assign, {times}"));
+        let reports = world.apply(&timed("notBefore: '2999-01-01T00:00:00Z'")).await;
+        let key = ObjectKey::new(DeviceGrant, "root", "g");
+        assert_eq!(reports[&key].condition("Active").unwrap().reason.as_str(), "NotYet");
+        assert_eq!(world.holders().await["d1"], "/acme");
+        world.apply(&timed("expiresAt: '2999-01-01T00:00:00Z'")).await;
+        assert_eq!(world.holders().await["d1"], "/acme/north");
+        let reports = world.apply(&timed("expiresAt: '2001-01-01T00:00:00Z'")).await;
+        assert_eq!(reports[&key].condition("Active").unwrap().reason.as_str(), "Expired");
+        assert_eq!(world.holders().await["d1"], "/acme");
+        world.apply(&timed("reclaim: Retain, expiresAt: '2999-01-01T00:00:00Z'")).await;
+        world.apply(&timed("reclaim: Retain, expiresAt: '2001-01-01T00:00:00Z'")).await;
+        assert_eq!(world.holders().await["d1"], "/acme/north", "retained");
+    }
+}
+
+on_both! {
+    async fn changing_the_receiver_transfers_the_devices(world) {
+        world.apply(ACME).await;
+        world.apply(NORTH).await;
+        world.apply(&NORTH.replace("north", "south")).await;
+        world.import(&[("d1", Some("/acme"))]).await;
+        all_ready(&world.apply(&assign("g", "north", "{deviceIds: [d1]}")).await);
+        all_ready(&world.apply(&assign("g", "south", "{deviceIds: [d1]}")).await);
+        assert_eq!(world.holders().await["d1"], "/acme/south");
+    }
+}

@@ -132,3 +132,63 @@ spec: {displayName: ACME, deletionPolicy: Cascade}").await;
         assert_eq!(tx.account_named("ada").await.unwrap(), None, "personal data is gone");
     }
 }
+
+on_both! {
+    async fn r4_a_refused_move_changes_nothing_and_a_withdrawn_admission_denies(world) {
+        world.apply(ACME).await;
+        world.apply("
+kind: Tenant
+metadata: {namespace: root, name: globex}
+spec: {}
+---
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, allowedNamespaces: {from: Selector, selector: {matchLabels: {open: 'yes'}}}}").await;
+        world.engine = world.rooted(&["root", "other"]);
+        world.outside.namespaces.insert("other".into(), [("open".to_owned(), "yes".to_owned())].into());
+        let north = |parent: &str| format!("
+kind: Tenant
+metadata: {{namespace: other, name: north}}
+spec: {{parentRef: {{name: {parent}, namespace: root}}}}
+---
+kind: SubAdmin
+metadata: {{namespace: other, name: nan}}
+spec: {{tenantRef: {{name: north}}, username: nan, email: nan@example.org}}");
+        all_ready(&world.apply(&north("acme")).await);
+        let phase = |report: &tenantry::engine::Report| report.status["phase"].as_str().unwrap().to_owned();
+        let reports = world.apply(&north("globex")).await;
+        assert_eq!(reason(&reports, Tenant, "other", "north"), "RefNotPermitted");
+        assert_eq!(phase(&world.again(SubAdmin, "other", "nan").await), "Pending", "it still stands below acme");
+        all_ready(&world.apply(&north("acme")).await);
+        let reports = world.apply("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME}").await;
+        assert_eq!(reason(&reports, Tenant, "other", "north"), "RefNotPermitted");
+        assert_eq!(phase(&world.again(SubAdmin, "other", "nan").await), "Blocked");
+    }
+}
+
+on_both! {
+    async fn r9_the_policy_may_be_changed_while_a_deletion_waits(world) {
+        world.apply(ACME).await;
+        assert!(!world.delete(Tenant, "root", "acme").await.finished);
+        world.respecify("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, deletionPolicy: Retain}");
+        assert!(world.again(Tenant, "root", "acme").await.finished);
+    }
+}
+
+on_both! {
+    async fn a_place_that_another_source_manages_is_managed_elsewhere(world) {
+        world.apply(ACME).await;
+        let acme = world.manifest("
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: Theirs}");
+        let report = world.other_source().reconcile(&acme, &world.outside).await.unwrap();
+        assert_eq!(report.condition("Ready").unwrap().reason.as_str(), "ManagedElsewhere");
+    }
+}

@@ -97,6 +97,27 @@ impl World {
         )
     }
 
+    /// The same engine with other root namespaces.
+    pub(crate) fn rooted(&self, namespaces: &[&str]) -> Engine {
+        let key = LinkKey::new(vec![7; 32]).unwrap();
+        let roots = RootNamespaces::Listed(namespaces.iter().map(|n| (*n).to_owned()).collect());
+        Engine::new(self.engine.store().clone(), "test", roots, key, [99; 32])
+    }
+
+    /// An engine for another source on the same database.
+    pub(crate) fn other_source(&self) -> Engine {
+        let key = LinkKey::new(vec![7; 32]).unwrap();
+        Engine::new(self.engine.store().clone(), "elsewhere", RootNamespaces::Any, key, [98; 32])
+    }
+
+    /// Changes the spec of an object without judging it.
+    pub(crate) fn respecify(&mut self, yaml: &str) {
+        let manifest = self.manifest(yaml);
+        let known = self.objects.get_mut(&manifest.key).expect("no such object");
+        known.spec = manifest.spec;
+        known.generation += 1;
+    }
+
     /// Reads one object; a changed spec raises its generation.
     pub(crate) fn manifest(&mut self, yaml: &str) -> Manifest {
         let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();

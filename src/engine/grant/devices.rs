@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::super::pass::{Pass, Step};
-use crate::domain::grant::{Giver, Grant, Mode, Receiver, Tally, Window, window};
+use crate::domain::grant::{Giver, Grant, Mode, Receiver, Reclaim, Tally, Window, window};
 use crate::domain::object::{Kind, ObjectKey, Topic};
 use crate::domain::verdict::{Reason, Refusal};
 use crate::store::grants::{Candidate, Link, Mark, Search};
@@ -36,7 +36,12 @@ pub(super) struct Settled {
 pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> {
     let search =
         Search { grant: grant.id, mode: grant.mode, tenant: grant.tenant, account: grant.managed_by };
-    let open = window(grant.not_before, grant.expires_at, pass.now()) == Window::Open;
+    let at = window(grant.not_before, grant.expires_at, pass.now());
+    // An Assign whose receiver is gone gives nothing to anybody.
+    let receiverless = grant.mode == Mode::Assign && grant.receivers.is_empty();
+    let open = at == Window::Open && !receiverless;
+    // What an Assign gave may stay where it is when its time is over.
+    let keeps = open || (at == Window::Over && grant.reclaim == Reclaim::Retain && !receiverless);
     let mut settled = Settled::default();
     let wanted = wanted_ids(pass, grant, &search).await?;
     settled.tally.requested = count(wanted.len());
@@ -55,7 +60,7 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     // here, goes back first: that may free the room that others need.
     let given: BTreeSet<String> = pass.tx.given_devices(grant.id).await?.into_iter().collect();
     let back: Vec<&str> =
-        given.iter().filter(|id| !open || !wanted.contains(*id)).map(String::as_str).collect();
+        given.iter().filter(|id| !keeps || !wanted.contains(*id)).map(String::as_str).collect();
     if !back.is_empty() && grant.mode == Mode::Assign {
         cut(pass, grant.id, &back).await?;
         changed_devices.extend(back.iter().map(|id| (*id).to_owned()));
@@ -80,6 +85,10 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
         let shown = match mark.state.as_str() {
             "applied" => {
                 settled.tally.applied += 1;
+                settled.tally.matched += 1;
+                continue;
+            }
+            "idle" => {
                 settled.tally.matched += 1;
                 continue;
             }
@@ -173,16 +182,14 @@ async fn moved(pass: &mut Pass<'_>, grant: &Grant, ids: &BTreeSet<String>) -> St
                 pass.publish(Topic::tenant_room(*tenant));
             }
             Receiver::Account { account, tenant } => {
-                pass.publish(Topic::account_room(*account));
+                pass.publish_rooms(Some(*account)).await?;
                 pass.publish(Topic::devices(*tenant));
                 pass.counts_changed(*tenant);
             }
             Receiver::Group { .. } => {}
         }
     }
-    if let Some(manager) = grant.managed_by {
-        pass.publish(Topic::account_room(manager));
-    }
+    pass.publish_rooms(grant.managed_by).await?;
     Ok(())
 }
 
@@ -250,8 +257,12 @@ fn decide(grant: &Grant, candidates: &[Candidate], open: bool, mut room: Option<
             mark("pending", Some(PENDING));
             continue;
         }
-        let (Some(giver), Mode::Assign, true) = (candidate.giver, grant.mode, open) else {
-            mark("applied", None);
+        if grant.mode == Mode::Share {
+            mark(if open { "applied" } else { "idle" }, None);
+            continue;
+        }
+        let (Some(giver), true) = (candidate.giver, open) else {
+            mark("idle", None);
             continue;
         };
         match &candidate.incumbent {

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use super::{Wanted, spec};
+use crate::api::subadmin::AccountDeletionPolicy;
 use crate::api::{self, annotation};
 use crate::domain::account::{DeletionPolicy, Ref, Scope, Settings};
 use crate::domain::authority::{
     Act, Authority, Target, permit, within_capabilities, within_holding, within_scope,
 };
 use crate::domain::capability::Capability;
-use crate::domain::key::fold;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::password;
 use crate::domain::quota::{self, Addition};
@@ -61,7 +61,7 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
 }
 
 fn settings(key: &ObjectKey, spec: &api::SubAdminSpec) -> Settings {
-    use crate::api::subadmin::{AccountDeletionPolicy, CapabilitySource, ScopeSource};
+    use crate::api::subadmin::{CapabilitySource, ScopeSource};
     let scope = &spec.manageable_scope;
     Settings {
         username: spec.username.trim().to_owned(),
@@ -90,10 +90,15 @@ fn settings(key: &ObjectKey, spec: &api::SubAdminSpec) -> Settings {
         individual_access: spec.individual_access,
         locale: spec.activation.locale.clone(),
         link_lifetime: link_lifetime(&spec.activation.expires_after),
-        deletion_policy: match spec.deletion_policy {
-            AccountDeletionPolicy::Delete => DeletionPolicy::Delete,
-            AccountDeletionPolicy::Disable => DeletionPolicy::Disable,
-        },
+        deletion_policy: deletion_policy(spec),
+    }
+}
+
+/// What deletion does, as written.
+pub(super) fn deletion_policy(spec: &api::SubAdminSpec) -> DeletionPolicy {
+    match spec.deletion_policy {
+        AccountDeletionPolicy::Delete => DeletionPolicy::Delete,
+        AccountDeletionPolicy::Disable => DeletionPolicy::Disable,
     }
 }
 
@@ -160,10 +165,7 @@ async fn natural_keys(
     Err(Refusal::wait(
         Reason::AlreadyExists,
         format!("{field} of {key} is taken{hint}"),
-        vec![
-            Topic::taken(&format!("email {}", fold(&settings.email))),
-            Topic::taken(&format!("username {}", fold(&settings.username))),
-        ],
+        vec![Topic::email(&settings.email), Topic::username(&settings.username)],
     )
     .into())
 }
@@ -176,7 +178,7 @@ async fn roles(
     chain: &Chain,
 ) -> Step<Vec<Assigned>> {
     let key = pass.key();
-    let reassign = pass.asked(annotation::REASSIGN_ROLES);
+    let reassign = pass.is_asked(annotation::REASSIGN_ROLES);
     let mut assigned = vec![];
     for written in &spec.roles {
         let wanted = WantedRole {

@@ -3,6 +3,7 @@
 //! a tenant shuts it at once.
 
 use super::Wanted;
+use crate::api::tenant::TenantDeletionPolicy;
 use crate::api::{self, annotation};
 use crate::domain::authority::{Act, permit};
 use crate::domain::capability::Capability;
@@ -16,7 +17,7 @@ use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::pass::{Pass, Step};
 use crate::engine::{Spec, written};
 
-fn spec<'a>(pass: &Pass<'a>) -> Option<&'a api::TenantSpec> {
+pub(super) fn spec<'a>(pass: &Pass<'a>) -> Option<&'a api::TenantSpec> {
     match &pass.manifest.spec {
         Some(Spec::Tenant(spec)) => Some(spec),
         _ => None,
@@ -30,16 +31,6 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
     let settings = settings(key, spec);
-    if let Some(owner) = own.and_then(|t| t.settings.owner.as_ref())
-        && settings.owner.as_ref() != Some(owner)
-    {
-        return Err(Refusal::edit(
-            Reason::Immutable,
-            format!("spec.ownerRef of {key} is {owner} and cannot be changed or removed; set it back"),
-        )
-        .into());
-    }
-
     let parent = parent(pass, spec).await?;
     let chain = match place(key, own.map(|t| t.id), &parent, pass.in_root_namespace()) {
         Ok(chain) => chain.cloned(),
@@ -54,10 +45,24 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
                 }
                 return Err(parent_cycle(key, above).into());
             }
-            withdraw_admission(pass, own, &refusal).await?;
+            // Only the present parent can shut it; a refused move changes nothing.
+            let present = matches!(&parent, Parent::Found { chain, .. } if own.is_some_and(|own| own.parent == chain.own().map(|t| t.id)));
+            if present {
+                withdraw_admission(pass, own, &refusal).await?;
+            }
             return Err(refusal.into());
         }
     };
+    if let Some(owner) = own.and_then(|t| t.settings.owner.as_ref())
+        && settings.owner.as_ref() != Some(owner)
+    {
+        return Err(Refusal::edit(
+            Reason::Immutable,
+            format!("spec.ownerRef of {key} is {owner} and cannot be changed or removed; set it back"),
+        )
+        .into());
+    }
+
     let above = chain.as_ref().and_then(|c| c.own()).cloned();
 
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
@@ -142,15 +147,19 @@ async fn natural_key(
             )
             .into())
         }
-        Some(_) => Err(Refusal::wait(
-            Reason::AlreadyExists,
-            format!(
-                "the place {wanted} is taken by another object; choose another name or parent for {}",
+        Some(object) => {
+            let elsewhere = pass.tx.source_of(object).await?.is_some_and(|source| source != pass.source());
+            let (reason, who) = if elsewhere {
+                (Reason::ManagedElsewhere, "an object of another source")
+            } else {
+                (Reason::AlreadyExists, "another object")
+            };
+            let message = format!(
+                "the place {wanted} is taken by {who}; choose another name or parent for {}",
                 pass.key()
-            ),
-            vec![Topic::taken(&wanted)],
-        )
-        .into()),
+            );
+            Err(Refusal::wait(reason, message, vec![Topic::taken(&wanted)]).into())
+        }
     }
 }
 
@@ -201,7 +210,7 @@ async fn limits(
 }
 
 fn settings(key: &ObjectKey, spec: &api::TenantSpec) -> Settings {
-    use crate::api::tenant::{MailTls, NamespacesFrom, TenantDeletionPolicy};
+    use crate::api::tenant::{MailTls, NamespacesFrom};
     let accounts = &spec.limits.accounts;
     Settings {
         display_name: spec.display_name.clone().unwrap_or_else(|| key.name.clone()),
@@ -252,10 +261,15 @@ fn settings(key: &ObjectKey, spec: &api::TenantSpec) -> Settings {
             product_name: spec.branding.product_name.clone(),
             support_email: spec.branding.support_email.clone(),
         }),
-        deletion_policy: match spec.deletion_policy {
-            TenantDeletionPolicy::Refuse => DeletionPolicy::Refuse,
-            TenantDeletionPolicy::Retain => DeletionPolicy::Retain,
-            TenantDeletionPolicy::Cascade => DeletionPolicy::Cascade,
-        },
+        deletion_policy: deletion_policy(spec),
+    }
+}
+
+/// What deletion does, as written.
+pub(super) fn deletion_policy(spec: &api::TenantSpec) -> DeletionPolicy {
+    match spec.deletion_policy {
+        TenantDeletionPolicy::Refuse => DeletionPolicy::Refuse,
+        TenantDeletionPolicy::Retain => DeletionPolicy::Retain,
+        TenantDeletionPolicy::Cascade => DeletionPolicy::Cascade,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::audited;
+use super::{audited, judge};
 use crate::api::annotation;
 use crate::domain::key;
 use crate::domain::object::Topic;
@@ -36,16 +36,18 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
             again_at: None,
         })
     };
-    match own.settings.deletion_policy {
+    // The policy may have been changed since: a deleted object is not applied.
+    let mut policy = judge::spec(pass).map_or(own.settings.deletion_policy, judge::deletion_policy);
+    if policy == DeletionPolicy::Refuse && pass.tx.has_retained(own.id).await? {
+        // What somebody chose to keep is kept, and no object could end the wait.
+        policy = match blocking(pass, &own).await?.is_empty() {
+            true => DeletionPolicy::Retain,
+            false => DeletionPolicy::Refuse,
+        };
+    }
+    match policy {
         DeletionPolicy::Refuse => {
-            let inside = pass.tx.inside(own.id, own.settings.owner.as_deref()).await?;
-            // Devices hold nothing back: they are the platform's, are not
-            // removed, and no object of ours could ever make them leave.
-            let rest: Vec<_> = inside
-                .iter()
-                .filter(|(what, n)| *n > 0 && what != "devices")
-                .map(|(what, n)| format!("{n} {what}"))
-                .collect();
+            let rest = blocking(pass, &own).await?;
             if !rest.is_empty() {
                 return waiting(
                     Reason::NotEmpty,
@@ -100,6 +102,15 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     Ok(Outcome::deleted())
 }
 
+/// What keeps a tenant from being deleted. Devices hold nothing back: they are
+/// the platform's, are not removed, and no object of ours could ever make them
+/// leave.
+async fn blocking(pass: &mut Pass<'_>, own: &Tenant) -> Step<Vec<String>> {
+    let inside = pass.tx.inside(own.id, own.settings.owner.as_deref()).await?;
+    let held = inside.iter().filter(|(what, n)| *n > 0 && what != "devices");
+    Ok(held.map(|(what, n)| format!("{n} {what}")).collect())
+}
+
 /// Removes a tenant and everything in it.
 async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
     let Some(own) = chain.own() else { return Ok(()) };
@@ -107,7 +118,21 @@ async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
     // The objects that stand for what goes are judged again and find their
     // tenant gone.
     pass.tx.wake_downwards(own.id, now).await?;
+    let gone = pass.tx.contents_of_subtree(own.id).await?;
+    for tenant in &gone.tenants {
+        pass.publish(Topic::object(tenant));
+    }
+    for account in &gone.accounts {
+        pass.publish(Topic::email(&account.email));
+        pass.publish(Topic::username(&account.username));
+        if let Some(key) = &account.key {
+            pass.publish(Topic::object(key));
+        }
+        pass.publish_rooms(account.managed_by).await?;
+    }
     pass.tx.erase_tenants(own.id).await?;
+    let devices: Vec<&str> = gone.devices.iter().map(String::as_str).collect();
+    pass.tx.wake_grants_about(&devices, None).await?;
     pass.audit("deleted", "platform".to_owned(), own.parent, Some(audited(own)), None).await?;
     if let Some(parent) = own.parent {
         pass.counts_changed(parent);

@@ -433,7 +433,7 @@ COMMENT ON COLUMN grant_receiver.group_name IS 'the group';
 COMMENT ON TABLE grant_device IS 'each device that a grant names or selects, and what became of it';
 COMMENT ON COLUMN grant_device.grant_id IS 'the grant';
 COMMENT ON COLUMN grant_device.device_id IS 'the device; it may not exist yet';
-COMMENT ON COLUMN grant_device.state IS 'applied, pending, refused or waiting';
+COMMENT ON COLUMN grant_device.state IS 'applied, pending, refused, waiting or idle';
 COMMENT ON COLUMN grant_device.why IS 'reason when not applied';
 COMMENT ON TABLE device_assignment IS 'who gave a device to whom, from its home (position 0) on';
 COMMENT ON COLUMN device_assignment.device_id IS 'the device';

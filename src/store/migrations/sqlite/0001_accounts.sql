@@ -360,7 +360,7 @@ CREATE TABLE grant_device (
     grant_id  TEXT NOT NULL REFERENCES device_grant (id) ON DELETE CASCADE,
     -- the device; it may not exist yet
     device_id TEXT NOT NULL,
-    -- applied, pending, refused or waiting
+    -- applied, pending, refused, waiting or idle
     state     TEXT NOT NULL,
     -- reason when not applied
     why       TEXT,
