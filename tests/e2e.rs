@@ -152,7 +152,7 @@ spec: {{displayName: ACME}}
 
     let letter = mail.wait_for_mail(&address, PATIENCE).await;
     site.until("subadmin/kim", ".status.phase", "Invited").await;
-    let link = letter.link(&site.pages).expect("a link in the mail").to_owned();
+    let link = letter.link(&site.pages).unwrap().to_owned();
 
     let page = reqwest::get(&link).await.unwrap();
     assert_eq!(page.status(), 200);
