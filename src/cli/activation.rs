@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Verdict;
-use super::devices::{TenantRef, resolve};
+use super::devices::{TenantRef, narrowed};
 use super::fail::{Fail, out_error};
 use super::out::{Format, Out, tame};
 use crate::app;
@@ -49,14 +49,7 @@ impl Activation {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
         let Command::List(List { tenant, source, output }) = self.command;
         let store = app::open(settings).await?;
-        let tenant = match &tenant {
-            None => None,
-            Some(tenant) => {
-                let mut tx = store.begin(Access::Read).await?;
-                let source = source.as_deref().filter(|name| !name.is_empty());
-                Some(resolve(&mut tx, source, tenant).await?.map_err(Fail::Because)?)
-            }
-        };
+        let tenant = narrowed(&store, source.as_deref(), tenant.as_ref()).await?;
         let mut list = out.list(output);
         let mut after = String::new();
         loop {

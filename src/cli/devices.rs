@@ -12,7 +12,7 @@ use super::Verdict;
 use super::fail::Fail;
 use super::out::Out;
 use crate::config::Settings;
-use crate::store::Tx;
+use crate::store::{Access, Store, Tx};
 
 /// Import and list devices
 #[derive(Args)]
@@ -63,6 +63,18 @@ impl std::fmt::Display for TenantRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
+}
+
+/// The tenant to which a list is narrowed, if it is.
+pub(super) async fn narrowed(
+    store: &Store,
+    source: Option<&str>,
+    tenant: Option<&TenantRef>,
+) -> Result<Option<Uuid>, Fail> {
+    let Some(tenant) = tenant else { return Ok(None) };
+    let mut tx = store.begin(Access::Read).await?;
+    let source = source.filter(|name| !name.is_empty());
+    resolve(&mut tx, source, tenant).await?.map(Some).map_err(Fail::Because)
 }
 
 /// The tenant that a reference means; the inner error is for people.

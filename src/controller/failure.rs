@@ -3,12 +3,12 @@
 //! told once when it begins and once when it is over.
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::object::ObjectKey;
+use crate::domain::verdict::with_causes;
 use crate::engine::EngineError;
 
 /// Why a pass over one object ended early.
@@ -115,15 +115,7 @@ impl Failure {
             {
                 format!("{source}: {}", told(error))
             }
-            other => {
-                let mut text = other.to_string();
-                let mut cause = other.source();
-                while let Some(error) = cause {
-                    text = format!("{text}: {error}");
-                    cause = error.source();
-                }
-                text
-            }
+            other => with_causes(other),
         }
     }
 }

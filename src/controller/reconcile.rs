@@ -14,7 +14,7 @@ use super::failure::{Class, Failure};
 use super::{CALL_TIMEOUT, Shared, events, finalizer, manifest, status, watch};
 use crate::api::annotation;
 use crate::domain::object::ObjectKey;
-use crate::engine::{Action, Report};
+use crate::engine::Report;
 use crate::store::Access;
 
 /// Who writes.
@@ -111,7 +111,7 @@ impl Worker {
             self.write_status(key, &object, &report).await?
         };
         self.tell(&report, object.metadata.uid.as_deref(), before);
-        Ok(Done { result: result(report.action), later: Some(later(&report)), wrote: wrote || marked })
+        Ok(Done { result: report.action.as_str(), later: Some(later(&report)), wrote: wrote || marked })
     }
 
     /// The object is not there. If the database knows it, it went without
@@ -151,7 +151,7 @@ impl Worker {
                 "the object has gone, but its rows stay for now; what is inside must go first"
             );
         }
-        Ok(Done { result: result(report.action), later: again(&report), wrote: false })
+        Ok(Done { result: report.action.as_str(), later: again(&report), wrote: false })
     }
 
     async fn write_status(
@@ -216,7 +216,7 @@ impl Worker {
         let ready = report.condition("Ready");
         let reason = ready.map(|c| c.reason.as_str()).unwrap_or_default();
         let message = ready.and_then(|c| events::public(&c.message)).unwrap_or_default();
-        let result = result(report.action);
+        let result = report.action.as_str();
         if remarks.is_empty() && !report.finished {
             tracing::debug!(%kind, %namespace, %name, result, reason);
         } else if report.ready() || report.finished {
@@ -225,18 +225,6 @@ impl Worker {
             tracing::info!(%kind, %namespace, %name, result, reason, "{message}");
         }
         self.shared.events.say(&report.key, uid, remarks);
-    }
-}
-
-/// For metrics and logs.
-fn result(action: Action) -> &'static str {
-    match action {
-        Action::Created => "created",
-        Action::Updated => "updated",
-        Action::Deleted => "deleted",
-        Action::Unchanged => "unchanged",
-        Action::Refused => "refused",
-        Action::Paused => "paused",
     }
 }
 

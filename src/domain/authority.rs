@@ -22,8 +22,6 @@ pub struct Manager {
     pub account: Account,
     /// Its roles in force.
     pub roles: Vec<Assigned>,
-    /// Namespace and name of its tenant's object.
-    pub tenant_key: Option<ObjectKey>,
     /// Whether its tenant or one above it is disabled or not permitted.
     pub blocked: bool,
 }

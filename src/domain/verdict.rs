@@ -192,6 +192,18 @@ impl Condition {
     }
 }
 
+/// An error with what caused it, in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}
+
 /// The longest message, in characters.
 pub const MESSAGE_CHARS: usize = 2048;
 

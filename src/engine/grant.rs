@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec, written};
-use crate::api::{self, annotation};
+use crate::api;
 use crate::domain::authority::{Act, Authority, Target, permit, within_holding};
 use crate::domain::capability::Capability;
 use crate::domain::grant::{Grant, Mode, Receiver, Reclaim, Selection, Tally, Window, window};
@@ -68,10 +68,7 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
     let Some(Spec::DeviceGrant(spec)) = &pass.manifest.spec else {
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
-    let chain = pass.home(&spec.tenant_ref.name).await?;
-    let Some(tenant) = chain.own().cloned() else {
-        return Err(Refusal::edit(Reason::Invalid, format!("{key} names no tenant")).into());
-    };
+    let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
     let mode = mode(spec.mode);
     if own.is_some_and(|own| own.tenant != tenant.id || own.mode != mode) {
         return Err(Refusal::edit(
@@ -89,29 +86,11 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
     let permissions = permissions(spec, mode, &receivers, &authority);
     within_holding(&authority, key, "spec.permissions.allow", &permissions)?;
 
-    let adopt = match pass.tx.grant_named(tenant.id, &key.name).await? {
-        Some(other) if own.is_none_or(|own| own.id != other.id) => match other.object {
-            None if pass.manifest.flag(annotation::ADOPT) => Some(other),
-            None => {
-                return Err(Refusal::edit(
-                    Reason::AlreadyExists,
-                    format!("a grant {} exists in {} and is managed by no object; set the annotation {} to \"true\" to take it over, or choose another name", key.name, tenant.path, annotation::ADOPT),
-                )
-                .into());
-            }
-            Some(_) => {
-                return Err(Refusal::edit(
-                    Reason::ManagedElsewhere,
-                    format!(
-                        "a grant {} exists in {} and is managed by another object; choose another name",
-                        key.name, tenant.path
-                    ),
-                )
-                .into());
-            }
-        },
-        _ => None,
-    };
+    let other = pass.tx.grant_named(tenant.id, &key.name).await?;
+    let adopt = other.filter(|other| own.is_none_or(|own| own.id != other.id));
+    if let Some(other) = &adopt {
+        pass.adopt("grant", &tenant, other.object)?;
+    }
     Ok(Wanted { tenant, grant: spec.as_ref().clone(), receivers, permissions, authority, adopt })
 }
 

@@ -169,6 +169,20 @@ pub enum Action {
     Paused,
 }
 
+impl Action {
+    /// In tables, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+            Self::Paused => "paused",
+        }
+    }
+}
+
 /// What stops a pass that no rule stopped. Says for itself whether trying
 /// again helps.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact, Spec};
 use crate::api::annotation;
 use crate::domain::authority::{self, Authority, Manager, Reference};
 use crate::domain::object::{ObjectKey, Topic};
-use crate::domain::tenant::Chain;
+use crate::domain::tenant::{Chain, Tenant};
 use crate::domain::verdict::{Condition, Reason, Refusal, Remedy, ready};
 use crate::store::accounts::Found;
 use crate::store::audit::Entry;
@@ -291,19 +291,41 @@ impl<'a> Pass<'a> {
     }
 
     /// The tenant that a `tenantRef` names, with all above it.
-    pub(crate) async fn home(&mut self, name: &str) -> Step<Chain> {
+    pub(crate) async fn home(&mut self, name: &str) -> Step<(Tenant, Chain)> {
         let key = crate::domain::tenant::key(&self.manifest.key.namespace, name);
         self.depend_on(&key);
         let chain = self.tx.chain_of(&self.engine.source, &key).await?;
-        if chain.own().is_none() {
+        let Some(tenant) = chain.own().cloned() else {
             return Err(crate::domain::tenant::missing(self.key(), "spec.tenantRef", &key).into());
-        }
+        };
         for level in &chain.0 {
             if let Some(key) = level.key.clone() {
                 self.depend_on(&key);
             }
         }
-        Ok(chain)
+        Ok((tenant, chain))
+    }
+
+    /// Whether a row that has this object's name in its tenant may become the
+    /// object's own: `what` it is and the object that `holder` says it has.
+    pub(crate) fn adopt(&self, what: &str, tenant: &Tenant, holder: Option<Uuid>) -> Result<(), Refusal> {
+        let (name, path) = (&self.key().name, &tenant.path);
+        match holder {
+            None if self.manifest.flag(annotation::ADOPT) => Ok(()),
+            None => Err(Refusal::edit(
+                Reason::AlreadyExists,
+                format!(
+                    "a {what} {name} exists in {path} and is managed by no object; set the annotation {} to \"true\" to take it over, or choose another name",
+                    annotation::ADOPT
+                ),
+            )),
+            Some(_) => Err(Refusal::edit(
+                Reason::ManagedElsewhere,
+                format!(
+                    "a {what} {name} exists in {path} and is managed by another object; choose another name"
+                ),
+            )),
+        }
     }
 
     /// Who answers for the object, from its `managedByRef`.
@@ -329,13 +351,7 @@ impl<'a> Pass<'a> {
         };
         let Found { account, roles, .. } = found;
         let chain = self.tx.chain(account.tenant).await?;
-        Ok(Some(Manager {
-            key: key.clone(),
-            tenant_key: chain.0.first().and_then(|l| l.key.clone()),
-            blocked: chain.blocked_by().is_some(),
-            account,
-            roles,
-        }))
+        Ok(Some(Manager { key: key.clone(), blocked: chain.blocked_by().is_some(), account, roles }))
     }
 
     /// Appends to the audit trail.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec, written};
-use crate::api::{self, annotation};
+use crate::api;
 use crate::domain::authority::{Act, Authority, permit, within_capabilities, within_holding};
 use crate::domain::capability::Capability;
 use crate::domain::object::Topic;
@@ -46,10 +46,7 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Role>) -> Step<Wanted> {
     let Some(Spec::Role(spec)) = &pass.manifest.spec else {
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
-    let chain = pass.home(&spec.tenant_ref.name).await?;
-    let Some(tenant) = chain.own().cloned() else {
-        return Err(Refusal::edit(Reason::Invalid, format!("{key} names no tenant")).into());
-    };
+    let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
     if own.is_some_and(|own| own.tenant != tenant.id) {
         return Err(Refusal::edit(
             Reason::Immutable,
@@ -63,29 +60,11 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Role>) -> Step<Wanted> {
     within_holding(&authority, key, "spec.permissions.allow", &content.permissions)?;
     within_capabilities(&authority, key, "spec.capabilities", &content.capabilities)?;
 
-    let adopt = match pass.tx.role_named(tenant.id, &key.name).await? {
-        Some(other) if own.is_none_or(|own| own.id != other.id) => match other.object {
-            None if pass.manifest.flag(annotation::ADOPT) => Some(other),
-            None => {
-                return Err(Refusal::edit(
-                    Reason::AlreadyExists,
-                    format!("a role {} exists in {} and is managed by no object; set the annotation {} to \"true\" to take it over, or choose another name", key.name, tenant.path, annotation::ADOPT),
-                )
-                .into());
-            }
-            Some(_) => {
-                return Err(Refusal::edit(
-                    Reason::ManagedElsewhere,
-                    format!(
-                        "a role {} exists in {} and is managed by another object; choose another name",
-                        key.name, tenant.path
-                    ),
-                )
-                .into());
-            }
-        },
-        _ => None,
-    };
+    let other = pass.tx.role_named(tenant.id, &key.name).await?;
+    let adopt = other.filter(|other| own.is_none_or(|own| own.id != other.id));
+    if let Some(other) = &adopt {
+        pass.adopt("role", &tenant, other.object)?;
+    }
     Ok(Wanted {
         display_name: spec.display_name.clone().unwrap_or_else(|| key.name.clone()),
         propagation: match spec.propagation {

@@ -10,6 +10,7 @@ use super::origin::Origin;
 use super::surroundings::FileSurroundings;
 use crate::api::annotation;
 use crate::domain::object::{Kind, ObjectKey};
+use crate::domain::verdict::with_causes;
 use crate::engine::{Action, Engine, EngineError, Manifest, Report};
 use crate::store::StoreError;
 
@@ -235,7 +236,7 @@ impl Passes {
                 Ok(())
             }
             Err(error @ EngineError::Outside { .. }) => {
-                done.problem = Some(chain(&error));
+                done.problem = Some(with_causes(&error));
                 told(done);
                 Ok(())
             }
@@ -244,7 +245,7 @@ impl Passes {
                 if self.failures >= MAX_FAILURES {
                     return Err(error);
                 }
-                done.problem = Some(chain(&error));
+                done.problem = Some(with_causes(&error));
                 told(done);
                 Ok(())
             }
@@ -267,18 +268,6 @@ fn stronger(before: Option<Action>, now: Action) -> Action {
         (Some(Action::Updated), Action::Unchanged) => Action::Updated,
         (_, now) => now,
     }
-}
-
-/// An error with what caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

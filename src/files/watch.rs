@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::load::{Loaded, load};
 use super::object::Object;
-use super::pass::{Done, Passes, chain};
+use super::pass::{Done, Passes};
 use super::{Fault, order, walk};
+use crate::domain::verdict::with_causes;
 use crate::engine::EngineError;
 
 /// Changes within this time are one change: editors write in several steps.
@@ -186,7 +187,7 @@ impl Following {
         match result {
             Ok(()) => self.failure = None,
             Err(error) => {
-                let problem = chain(&error);
+                let problem = with_causes(&error);
                 if self.failure.as_ref() != Some(&problem) {
                     listener.failed(&problem).await;
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::activation::Purpose;
 use crate::domain::object::ObjectKey;
 use crate::domain::tenant::Chain;
+use crate::domain::verdict::with_causes;
 use crate::engine::Engine;
 use crate::mail::{self, Envelope, Letter, MailAddress, Mailbox, Templates};
 use crate::store::accounts::Found;
@@ -58,7 +59,7 @@ impl Wanted {
         sender: &Sender,
         claimed: &Claimed,
     ) -> Result<lettre::Message, Unusable> {
-        let say = |error: &dyn std::error::Error| Unusable(line(error));
+        let say = |error: &dyn std::error::Error| Unusable(with_causes(error));
         let account = &self.found.account;
         let settings = self.chain.mail();
         let from = match settings.from {
@@ -109,15 +110,4 @@ impl Wanted {
         };
         mail::compose(&sender.templates, &envelope, &letter).map_err(|error| say(&error))
     }
-}
-
-/// An error with what caused it, in one line.
-fn line(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line = format!("{line}: {cause}");
-        source = cause.source();
-    }
-    line
 }

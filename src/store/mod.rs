@@ -186,11 +186,6 @@ impl Store {
         Ok(tx)
     }
 
-    /// Whether this is SQLite, which one controller at a time may use.
-    pub fn is_sqlite(&self) -> bool {
-        matches!(self.pool, Pool::Sqlite(_))
-    }
-
     /// Statements sent since the store was opened, for tests and metrics.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)

@@ -80,14 +80,6 @@ impl Tx {
         Ok(Chain(rows.iter().map(level).collect::<Result<_, _>>()?))
     }
 
-    /// The tenant that an object manages.
-    pub async fn tenant_of(&mut self, object: Uuid) -> Result<Option<Tenant>, StoreError> {
-        self.row("SELECT * FROM tenant WHERE object_id = $1", args![object])
-            .await?
-            .map(|row| tenant(&row))
-            .transpose()
-    }
-
     /// The tenant at a path: the natural key, parent and name in one.
     pub async fn tenant_at(&mut self, path: &str) -> Result<Option<Tenant>, StoreError> {
         self.row("SELECT * FROM tenant WHERE path = $1", args![path])

@@ -4,7 +4,7 @@ use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
 use super::super::out::tame;
-use crate::engine::{Action, Report};
+use crate::engine::Report;
 use crate::files::Done;
 
 /// One object for programs; pipelines rely on this shape.
@@ -79,14 +79,7 @@ pub(in super::super) const fn action(done: &Done) -> &'static str {
     match (&done.problem, &done.report, done.action) {
         (Some(_), _, _) | (None, None, _) | (_, _, None) => "failed",
         (None, Some(Report { finished: true, .. }), _) => "deleted",
-        (None, Some(_), Some(action)) => match action {
-            Action::Created => "created",
-            Action::Updated => "updated",
-            Action::Deleted => "deleted",
-            Action::Unchanged => "unchanged",
-            Action::Refused => "refused",
-            Action::Paused => "paused",
-        },
+        (None, Some(_), Some(action)) => action.as_str(),
     }
 }
 

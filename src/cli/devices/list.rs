@@ -6,7 +6,7 @@ use clap::Args;
 use super::super::Verdict;
 use super::super::fail::{Fail, out_error};
 use super::super::out::{Format, Out, tame};
-use super::{TenantRef, resolve};
+use super::{TenantRef, narrowed};
 use crate::app;
 use crate::config::Settings;
 use crate::store::Access;
@@ -36,14 +36,7 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
         let store = app::open(settings).await?;
-        let source = self.source.as_deref().filter(|name| !name.is_empty());
-        let tenant = match &self.tenant {
-            None => None,
-            Some(tenant) => {
-                let mut tx = store.begin(Access::Read).await?;
-                Some(resolve(&mut tx, source, tenant).await?.map_err(Fail::Because)?)
-            }
-        };
+        let tenant = narrowed(&store, self.source.as_deref(), self.tenant.as_ref()).await?;
         let mut list = out.list(self.output);
         let header = row(["DEVICE", "UNIT", "TENANT", "ACCOUNT", "NAME", "LABELS"]);
         let mut after = String::new();

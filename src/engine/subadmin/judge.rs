@@ -29,10 +29,7 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
     let Some(spec) = spec(pass) else {
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
-    let chain = pass.home(&spec.tenant_ref.name).await?;
-    let Some(tenant) = chain.own().cloned() else {
-        return Err(Refusal::edit(Reason::Invalid, format!("{key} names no tenant")).into());
-    };
+    let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
     if own.is_some_and(|own| own.account.tenant != tenant.id) {
         return Err(Refusal::edit(
             Reason::Immutable,

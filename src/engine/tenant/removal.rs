@@ -40,10 +40,9 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     let mut policy = judge::spec(pass).map_or(own.settings.deletion_policy, judge::deletion_policy);
     if policy == DeletionPolicy::Refuse && pass.tx.has_retained(own.id).await? {
         // What somebody chose to keep is kept, and no object could end the wait.
-        policy = match blocking(pass, &own).await?.is_empty() {
-            true => DeletionPolicy::Retain,
-            false => DeletionPolicy::Refuse,
-        };
+        if blocking(pass, &own).await?.is_empty() {
+            policy = DeletionPolicy::Retain;
+        }
     }
     match policy {
         DeletionPolicy::Refuse => {
