@@ -95,7 +95,15 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
         pass.counts_changed(tenant.id);
         roles_changed(pass, &[], &roles);
-        pass.publish_rooms(authority.id()).await?;
+        if account.settings.manageable_devices.is_some() {
+            for above in pass.tx.managers_above(account.id).await? {
+                pass.publish_later(Topic::account_room(above));
+            }
+        }
+        pass.taken_room(&chain);
+        for name in taken(&account) {
+            pass.publish(name);
+        }
         pass.publish(Topic::contents(tenant.id));
         pass.publish_self();
         return Ok(Action::Created);
@@ -143,8 +151,8 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
             pass.publish(Topic::tenant_room(level.tenant.id));
         }
     }
-    for key in taken(&old.account) {
-        pass.publish(key);
+    for name in taken(&old.account).into_iter().chain(taken(&account)) {
+        pass.publish(name);
     }
     roles_changed(pass, &old.roles, &roles);
     let after = audited(pass, &account, &groups, &roles);

@@ -63,7 +63,10 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         pass.counts_changed(id);
         if let Some(parent) = &parent {
             pass.publish(Topic::contents(parent.id));
+            let above = pass.tx.chain(parent.id).await?;
+            pass.taken_room(&above);
         }
+        pass.publish(Topic::taken(&path(parent.as_ref(), &pass.key().name)));
         pass.publish_self();
         return Ok(Action::Created);
     };

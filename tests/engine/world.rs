@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use tenantry::domain::activation::LinkKey;
 use tenantry::domain::object::{Kind, ObjectKey};
 use tenantry::engine::{
-    Engine, Manifest, Report, RootNamespaces, SecretFact, Spec, Surroundings, Unavailable,
+    Claimant, Engine, Manifest, Report, RootNamespaces, SecretFact, Spec, Surroundings, Unavailable,
 };
 use tenantry::store::Store;
 
@@ -43,6 +43,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) outside: Outside,
     objects: BTreeMap<ObjectKey, Manifest>,
+    specs: BTreeMap<ObjectKey, serde_json::Value>,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -81,6 +82,7 @@ impl World {
             engine: Engine::new(store, "test", RootNamespaces::Listed(vec!["root".to_owned()]), key, [1; 32]),
             outside: Outside::default(),
             objects: BTreeMap::new(),
+            specs: BTreeMap::new(),
             _folder: folder,
         }
     }
@@ -125,6 +127,7 @@ impl World {
         let kind: Kind = text("/kind").unwrap().parse().unwrap();
         let key = ObjectKey::new(kind, text("/metadata/namespace").unwrap(), text("/metadata/name").unwrap());
         let spec = value.get("spec").cloned().unwrap();
+        self.specs.insert(key.clone(), spec.clone());
         let spec = match kind {
             Kind::Tenant => Spec::Tenant(serde_json::from_value(spec).unwrap()),
             Kind::Role => Spec::Role(serde_json::from_value(spec).unwrap()),
@@ -141,17 +144,60 @@ impl World {
             Some(known) if known.spec.as_ref() == Some(&spec) => known.generation,
             Some(known) => known.generation + 1,
         };
+        let depth = self.depth(&key);
+        let tree = Some(tenantry::engine::tree(&key, &self.specs[&key], |key| self.above(key)));
         Manifest {
             key,
             uid: None,
             generation,
             created,
+            depth,
+            tree,
             deleting: false,
             annotations,
             spec: Some(spec),
             spec_digest: None,
             faults: vec![],
         }
+    }
+
+    fn above(&self, key: &ObjectKey) -> Option<ObjectKey> {
+        let above = tenantry::engine::above(key, self.specs.get(key)?)?;
+        self.specs.contains_key(&above).then_some(above)
+    }
+
+    fn depth(&self, key: &ObjectKey) -> i64 {
+        tenantry::engine::depth(key, |key| self.above(key))
+    }
+
+    /// Announces objects as whoever drives the engine does (R12).
+    fn expect<'a>(&self, manifests: impl Iterator<Item = &'a Manifest>) {
+        self.engine.expect(manifests.filter_map(|manifest| {
+            let spec = &self.specs[&manifest.key];
+            Some(Claimant {
+                key: manifest.key.clone(),
+                deleting: manifest.deleting,
+                depth: manifest.depth,
+                born: manifest.created?,
+                tree: tenantry::engine::tree(&manifest.key, spec, |key| self.above(key)),
+                claims: tenantry::engine::claims(&manifest.key, spec),
+            })
+        }));
+    }
+
+    /// Takes in a set of objects as a whole, judges them in the given order,
+    /// then whoever was woken, until nobody is.
+    pub(crate) async fn apply_in_order(&mut self, documents: &[String], order: &[usize]) {
+        documents.iter().for_each(|document| {
+            self.manifest(document);
+        });
+        let manifests: Vec<_> = documents.iter().map(|document| self.manifest(document)).collect();
+        self.objects.extend(manifests.iter().map(|m| (m.key.clone(), m.clone())));
+        self.expect(manifests.iter());
+        for at in order {
+            self.pass(&manifests[*at]).await;
+        }
+        self.settle().await;
     }
 
     pub(crate) async fn pass(&self, manifest: &Manifest) -> Report {
@@ -185,6 +231,7 @@ impl World {
             if woken.is_empty() {
                 break;
             }
+            self.expect(woken.iter().filter_map(|key| self.objects.get(key)));
             for key in woken {
                 if let Some(manifest) = self.objects.get(&key).cloned() {
                     let report = self.pass(&manifest).await;

@@ -11,6 +11,7 @@ use crate::domain::authority::{
     Act, Authority, Target, permit, within_capabilities, within_holding, within_scope,
 };
 use crate::domain::capability::Capability;
+use crate::domain::key::fold;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::password;
 use crate::domain::quota::{self, Addition};
@@ -29,6 +30,9 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
     let Some(spec) = spec(pass) else {
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
+    let settings = settings(key, spec);
+    let names = new_names(pass, own, spec, &settings);
+    pass.consult(&names);
     let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
     if own.is_some_and(|own| own.account.tenant != tenant.id) {
         return Err(Refusal::edit(
@@ -37,7 +41,6 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
         )
         .into());
     }
-    let settings = settings(key, spec);
     let groups: BTreeSet<String> = spec.groups.iter().cloned().collect();
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
     refuse_self_management(pass, own, &authority).await?;
@@ -48,7 +51,8 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
     let existing = own.or(adopt.as_ref());
     let roles = roles(pass, existing, spec, &chain).await?;
     authorize(key, existing, &authority, &chain, &settings, &groups, &roles, spec)?;
-    root_is_alone(pass, existing, &tenant, &chain, settings.tier).await?;
+    pass.names_in_turn(&names).await?;
+    root_is_alone(pass, existing, &tenant, &chain, settings.tier, root_of(pass, spec)).await?;
     room(pass, existing, &chain, &tenant, &settings, &roles, &authority).await?;
     let password = match existing {
         None => initial_password(pass, spec)?,
@@ -122,6 +126,32 @@ async fn refuse_self_management(pass: &mut Pass<'_>, own: Option<&Found>, author
         .into());
     }
     Ok(())
+}
+
+/// The names that this object would have and does not have yet.
+fn new_names(
+    pass: &Pass<'_>,
+    own: Option<&Found>,
+    spec: &api::SubAdminSpec,
+    settings: &Settings,
+) -> Vec<Topic> {
+    let old = own.map(|own| &own.account.settings);
+    let mut names = vec![];
+    if old.is_none_or(|old| fold(&old.username) != fold(&settings.username)) {
+        names.push(Topic::username(&settings.username));
+    }
+    if old.is_none_or(|old| fold(&old.email) != fold(&settings.email)) {
+        names.push(Topic::email(&settings.email));
+    }
+    if settings.tier == Tier::Root && old.is_none_or(|old| old.tier != Tier::Root) {
+        names.push(root_of(pass, spec));
+    }
+    names
+}
+
+/// To be the Root of the object's tenant.
+fn root_of(pass: &Pass<'_>, spec: &api::SubAdminSpec) -> Topic {
+    Topic::root_of(&crate::domain::tenant::key(&pass.key().namespace, &spec.tenant_ref.name))
 }
 
 /// Username and e-mail are free; or they belong to an unmanaged account of the
@@ -253,6 +283,7 @@ async fn root_is_alone(
     tenant: &Tenant,
     chain: &Chain,
     tier: Tier,
+    root: Topic,
 ) -> Step<()> {
     if tier != Tier::Root {
         return Ok(());
@@ -275,7 +306,7 @@ async fn root_is_alone(
                 "{} has a Root already: {other}; a root tenant has one. Choose another tier for {key}",
                 tenant.path
             ),
-            vec![Topic::object(&other)],
+            vec![Topic::object(&other), root],
         )
         .into());
     }
@@ -307,6 +338,9 @@ async fn room(
             by_role: gained,
             ..Addition::default()
         };
+        let rooms = chain.0.iter().filter(|l| l.tenant.settings.limits.bounds_accounts());
+        let rooms: Vec<_> = rooms.map(|l| Topic::tenant_room(l.tenant.id)).collect();
+        pass.room_in_turn(&rooms).await?;
         let uses = pass.tx.uses(tenant.id).await?;
         let consumers = pass.tx.largest_consumers(tenant.id).await?;
         quota::room(key, chain, &uses, &addition, &consumers)?;
@@ -336,6 +370,9 @@ async fn room(
             }
         };
         let bound = pass.tx.quota_bound(manager, own).await?;
+        if let Some(bound) = bound.as_ref().filter(|_| takes > 0) {
+            pass.room_in_turn(&[Topic::account_room(bound.account)]).await?;
+        }
         quota::delegate(key, bound.as_ref(), takes)?;
     }
     Ok(())

@@ -131,6 +131,13 @@ async fn natural_key(
     above: Option<&Tenant>,
 ) -> Step<Option<Tenant>> {
     let wanted = path(above, &pass.key().name);
+    if own.is_none_or(|own| own.path != wanted) {
+        let spec = spec(pass).and_then(|spec| spec.parent_ref.as_ref());
+        let namespace = &pass.key().namespace;
+        let above = spec.map(|r| crate::domain::tenant::key(r.namespace_from(namespace), &r.name));
+        let names = [Topic::taken(&wanted), Topic::place(above.as_ref(), &pass.key().name)];
+        pass.names_in_turn(&names).await?;
+    }
     let Some(other) = pass.tx.tenant_at(&wanted).await? else {
         return Ok(None);
     };
@@ -203,6 +210,8 @@ async fn limits(
     if gaining.0.iter().all(|l| l.tenant.settings.limits == Limits::default()) {
         return Ok(());
     }
+    let rooms: Vec<_> = gaining.0.iter().map(|l| Topic::tenant_room(l.tenant.id)).collect();
+    pass.room_in_turn(&rooms).await?;
     let uses = pass.tx.uses(above.id).await?;
     let consumers = pass.tx.largest_consumers(above.id).await?;
     quota::room(key, &gaining, &uses, &addition, &consumers)?;

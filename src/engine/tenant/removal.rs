@@ -117,6 +117,7 @@ async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
     // The objects that stand for what goes are judged again and find their
     // tenant gone.
     pass.tx.wake_downwards(own.id, now).await?;
+    pass.tx.mark_cascaded(own.id, pass.object_id()).await?;
     let gone = pass.tx.contents_of_subtree(own.id).await?;
     for tenant in &gone.tenants {
         pass.publish(Topic::object(tenant));
