@@ -78,13 +78,7 @@ pub(super) struct SourceArguments {
 
 impl SourceArguments {
     pub(super) fn roots(&self) -> Option<RootNamespaces> {
-        let names: Vec<String> = self
-            .root_namespaces
-            .iter()
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .collect();
-        (!names.is_empty()).then_some(RootNamespaces::Listed(names))
+        RootNamespaces::named(&self.root_namespaces)
     }
 }
 

@@ -49,6 +49,13 @@ pub enum RootNamespaces {
 }
 
 impl RootNamespaces {
+    /// Those that somebody named; none if nobody did.
+    pub fn named(names: &[String]) -> Option<Self> {
+        let names: Vec<String> =
+            names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        (!names.is_empty()).then_some(Self::Listed(names))
+    }
+
     /// Whether `namespace` is one of them.
     pub fn contains(&self, namespace: &str) -> bool {
         match self {

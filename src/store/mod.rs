@@ -136,6 +136,19 @@ impl Store {
         Ok(Self { pool, statements: Arc::default(), writes: Arc::default() })
     }
 
+    /// An empty database that nobody else sees and that goes with the last
+    /// clone. One transaction at a time. Does not migrate.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(SqliteConnectOptions::new().in_memory(true).foreign_keys(true))
+            .await?;
+        Ok(Self { pool: Pool::Sqlite(pool), statements: Arc::default(), writes: Arc::default() })
+    }
+
     /// Brings the schema up to date; safe with several processes at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pool {

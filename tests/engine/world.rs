@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use sqlx::Connection as _;
 use tenantry::domain::activation::LinkKey;
 use tenantry::domain::object::{Kind, ObjectKey};
 use tenantry::engine::{
@@ -44,6 +45,7 @@ pub(crate) struct World {
     pub(crate) outside: Outside,
     objects: BTreeMap<ObjectKey, Manifest>,
     specs: BTreeMap<ObjectKey, serde_json::Value>,
+    url: String,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -83,6 +85,7 @@ impl World {
             outside: Outside::default(),
             objects: BTreeMap::new(),
             specs: BTreeMap::new(),
+            url: url.to_owned(),
             _folder: folder,
         }
     }
@@ -281,6 +284,29 @@ impl World {
 
     pub(crate) fn keys(&self) -> Vec<ObjectKey> {
         self.objects.keys().cloned().collect()
+    }
+
+    /// The API server has nothing of this name any more.
+    pub(crate) fn forget(&mut self, kind: Kind, namespace: &str, name: &str) {
+        self.objects.remove(&ObjectKey::new(kind, namespace, name));
+    }
+
+    /// The stored hash of an account's password.
+    pub(crate) async fn password_of(&self, username: &str) -> Option<String> {
+        self.by_hand(&format!("SELECT password_hash FROM account WHERE username = '{username}'")).await
+    }
+
+    /// A statement as somebody with the database's password would send it; the
+    /// first column of the first row, as text.
+    pub(crate) async fn by_hand(&self, sql: &str) -> Option<String> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        if self.url.starts_with("sqlite") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap().flatten()
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap().flatten()
+        }
     }
 
     pub(crate) fn annotate(
