@@ -1,14 +1,14 @@
 //! Whether a SubAdmin may be as it is written: everything is read, every rule
 //! is asked, nothing is changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Wanted, spec};
 use crate::api::subadmin::AccountDeletionPolicy;
 use crate::api::{self, annotation};
-use crate::domain::account::{DeletionPolicy, Ref, Scope, Settings};
+use crate::domain::account::{DeletionPolicy, Ref, Scope, Settings, effective};
 use crate::domain::authority::{
-    Act, Authority, Target, permit, within_capabilities, within_holding, within_scope,
+    Act, Authority, Reach, Subject, Target, permit, within_capabilities, within_holding, within_scope,
 };
 use crate::domain::capability::Capability;
 use crate::domain::object::{ObjectKey, Topic};
@@ -19,7 +19,8 @@ use crate::domain::tenant::{Chain, Tenant};
 use crate::domain::tier::Tier;
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::SecretFact;
-use crate::engine::pass::{Pass, Step};
+use crate::engine::authority::{above, groups_created, own_creation};
+use crate::engine::pass::{Pass, Step, Stop};
 use crate::engine::written;
 use crate::store::accounts::Found;
 
@@ -39,15 +40,15 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
     }
     let settings = settings(key, spec);
     let groups: BTreeSet<String> = spec.groups.iter().cloned().collect();
-    let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    refuse_self_management(pass, own, &authority).await?;
+    let authority = authority(pass, spec, own).await?;
 
     // The password of a new account comes from outside: ask for it before
     // anything is decided, so that a retry starts from the beginning.
     let adopt = natural_keys(pass, own, &tenant, &settings).await?;
     let existing = own.or(adopt.as_ref());
     let roles = roles(pass, existing, spec, &chain).await?;
-    authorize(key, existing, &authority, &chain, &settings, &groups, &roles, spec)?;
+    let asked = Asked { settings: &settings, groups: &groups, roles: &roles };
+    authorize(pass, own, existing, &authority, &chain, &asked).await?;
     root_is_alone(pass, existing, &tenant, &chain, settings.tier).await?;
     room(pass, existing, &chain, &tenant, &settings, &roles, &authority).await?;
     let password = match existing {
@@ -106,22 +107,49 @@ fn link_lifetime(text: &str) -> i64 {
     seconds.clamp(600, 720 * 3600)
 }
 
-/// An account cannot answer for itself or for somebody above it.
-async fn refuse_self_management(pass: &mut Pass<'_>, own: Option<&Found>, authority: &Authority) -> Step<()> {
+/// Who answers for the account: neither itself, nor anybody below it, nor
+/// anybody who waits for it to come into force.
+async fn authority(pass: &mut Pass<'_>, spec: &api::SubAdminSpec, own: Option<&Found>) -> Step<Authority> {
     let key = pass.key();
-    let Some(manager) = authority.manager() else { return Ok(()) };
-    let circular = match own {
-        Some(own) => pass.tx.manages(own.account.id, manager.account.id).await?,
-        None => manager.key == *key,
-    };
-    if circular {
-        return Err(Refusal::edit(
+    let named = spec
+        .managed_by_ref
+        .as_ref()
+        .map(|reference| super::key(reference.namespace_from(&key.namespace), &reference.name));
+    let circle = |named: &ObjectKey| {
+        Refusal::edit(
             Reason::Invalid,
-            format!("spec.managedByRef of {key} names {}, which is {key} itself or below it; name an account above", manager.key),
+            format!(
+                "spec.managedByRef of {key} names {named}, which is {key} itself or below it; name an account above"
+            ),
         )
-        .into());
+    };
+    if let Some(named) = named.as_ref().filter(|named| *named == key) {
+        return Err(circle(named).into());
     }
-    Ok(())
+    let authority = match pass.authority(spec.managed_by_ref.as_ref()).await {
+        Ok(authority) => authority,
+        Err(Stop::Refused(refusal)) => {
+            if let Some(named) = named.filter(|_| refusal.reason == Reason::RefNotFound)
+                && own.is_none()
+                && pass.tx.waits_for(pass.source(), &named, key).await?
+            {
+                // Everybody in the circle shall say the same, whoever came
+                // last; once said, it need not be repeated.
+                if pass.last_reason() != Some(Reason::Invalid) {
+                    pass.publish(Topic::object(key));
+                }
+                return Err(circle(&named).into());
+            }
+            return Err(refusal.into());
+        }
+        Err(other) => return Err(other),
+    };
+    if let (Some(own), Some(manager)) = (own, authority.manager())
+        && pass.tx.manages(own.account.id, manager.account.id).await?
+    {
+        return Err(circle(&manager.key).into());
+    }
+    Ok(authority)
 }
 
 /// Username and e-mail are free; or they belong to an unmanaged account of the
@@ -176,61 +204,85 @@ async fn roles(
 ) -> Step<Vec<Assigned>> {
     let key = pass.key();
     let reassign = pass.is_asked(annotation::REASSIGN_ROLES);
-    let mut assigned = vec![];
-    for written in &spec.roles {
-        let wanted = WantedRole {
+    let wanted: Vec<WantedRole> = spec
+        .roles
+        .iter()
+        .map(|written| WantedRole {
             namespace: written.namespace_from(&key.namespace).to_owned(),
             name: written.name.clone(),
             pin: written.revision.clone(),
-        };
-        pass.depend_on(&wanted.key());
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(vec![]);
+    }
+    let keys: Vec<ObjectKey> = wanted.iter().map(WantedRole::key).collect();
+    for key in &keys {
+        pass.depend_on(key);
+    }
+    let mut templates = pass.tx.roles_of(pass.source(), &keys).await?;
+    // Usable in its tenant and below; elsewhere it is as if it were not there.
+    templates.retain(|_, role| chain.contains(role.tenant));
+    let pins: Vec<(uuid::Uuid, &str)> = wanted
+        .iter()
+        .filter_map(|w| {
+            let (role, pin) = (templates.get(&w.key())?, w.pin.as_deref()?);
+            (role.revision != pin).then_some((role.id, pin))
+        })
+        .collect();
+    let mut pinned = if pins.is_empty() { BTreeMap::new() } else { pass.tx.role_revisions(&pins).await? };
+    let mut assigned = vec![];
+    for wanted in &wanted {
         let held = existing
             .and_then(|e| e.roles.iter().find(|r| r.namespace == wanted.namespace && r.name == wanted.name));
-        let role = pass.tx.role_of(pass.source(), &wanted.key()).await?;
-        // Usable in its tenant and below; elsewhere it is as if it were not there.
-        let role = role.filter(|role| chain.contains(role.tenant));
-        let template = match role {
-            None => None,
-            Some(role) => {
-                let pinned = match &wanted.pin {
-                    Some(pin) if *pin == role.revision => Some(role.content.clone()),
-                    Some(pin) => pass.tx.role_revision(role.id, pin).await?,
-                    None => None,
-                };
-                Some(Template { role, pinned })
-            }
-        };
-        assigned.push(assign(key, &wanted, held, template.as_ref(), reassign)?);
+        let template = templates.remove(&wanted.key()).map(|role| {
+            let pinned = wanted.pin.as_ref().and_then(|pin| {
+                if *pin == role.revision {
+                    Some(role.content.clone())
+                } else {
+                    pinned.remove(&(role.id, pin.clone()))
+                }
+            });
+            Template { role, pinned }
+        });
+        assigned.push(assign(key, wanted, held, template.as_ref(), reassign)?);
     }
     Ok(assigned)
 }
 
-/// R1 and R2 for accounts.
-#[expect(clippy::too_many_arguments, reason = "each is one of the facts that the rule is about")]
-fn authorize(
-    key: &ObjectKey,
+/// What the account shall be, as far as authority asks about it.
+struct Asked<'a> {
+    settings: &'a Settings,
+    groups: &'a BTreeSet<String>,
+    roles: &'a [Assigned],
+}
+
+/// R1 and R2 for accounts. An adopted account passes as a new one would.
+async fn authorize(
+    pass: &mut Pass<'_>,
+    own: Option<&Found>,
     existing: Option<&Found>,
     authority: &Authority,
     chain: &Chain,
-    settings: &Settings,
-    groups: &BTreeSet<String>,
-    roles: &[Assigned],
-    spec: &api::SubAdminSpec,
-) -> Result<(), Refusal> {
-    let own_creation = existing.is_none_or(|e| e.account.managed_by == authority.id());
-    let target = |own_creation| Target {
-        tier: existing.map_or(settings.tier, |e| e.account.settings.tier.max(settings.tier)),
-        groups,
-        roles: roles.iter().map(|r| Ref { namespace: r.namespace.clone(), name: r.name.clone() }).collect(),
-        own_creation,
+    asked: &Asked<'_>,
+) -> Step<()> {
+    let key = pass.key();
+    let Asked { settings, groups, roles } = asked;
+    // What is written in this very change brings nobody into a scope.
+    let reach = match own {
+        None => Reach::New,
+        Some(own) if own_creation(pass, authority, own.account.managed_by).await? => Reach::Own,
+        Some(own) => {
+            Reach::Others { groups: own.groups.clone(), roles: own.roles.iter().map(as_ref).collect() }
+        }
     };
-    let act = |needs, own_creation| Act { key, needs, within: chain, target: Some(target(own_creation)) };
-    // A new account must lie in the scope's tenants; an existing one that the
-    // manager created is in scope wherever it is.
-    permit(authority, &act(Capability::ManageUsers, existing.is_some() && own_creation))?;
-    if existing.is_none_or(|e| e.groups != *groups) && !groups.is_empty() {
-        permit(authority, &act(Capability::ManageUserGroups, own_creation))?;
-    }
+    let tier = existing.map_or(settings.tier, |e| e.account.settings.tier.max(settings.tier));
+    let subject = Target::Account(Subject { key, tier, reach });
+    permit(authority, &Act { key, needs: Capability::ManageUsers, within: chain, target: subject })?;
+    let none = BTreeSet::new();
+    let had = existing.map_or(&none, |e| &e.groups);
+    membership(pass, authority, chain, had, groups).await?;
+
     within_holding(authority, key, "spec.permissions.allow", &settings.permissions)?;
     if let Some(written) = &settings.capabilities {
         within_capabilities(authority, key, "spec.capabilities.names", written)?;
@@ -240,10 +292,41 @@ fn authorize(
         within_holding(authority, key, &field, &role.content.permissions)?;
         within_capabilities(authority, key, &field, &role.content.capabilities)?;
     }
-    if spec.manageable_scope.from == api::subadmin::ScopeSource::List {
-        within_scope(authority, key, settings.scope.as_ref(), chain)?;
+    // Without any right there is nothing that an absent scope would widen.
+    let manager = authority.manager().map(|m| &m.account.effective);
+    let rights = settings.tier > Tier::Basic || !effective(settings, roles, manager).capabilities.is_empty();
+    if settings.scope.is_some() || rights {
+        let above = above(pass, authority, settings.scope.as_ref(), chain).await?;
+        within_scope(authority, key, settings.scope.as_ref(), chain, &above)?;
     }
     Ok(())
+}
+
+/// Putting an account into a group, or taking it out, needs the right to
+/// manage groups, and that group in scope: assigned to the manager, created by
+/// it, or created by this.
+async fn membership(
+    pass: &mut Pass<'_>,
+    authority: &Authority,
+    chain: &Chain,
+    had: &BTreeSet<String>,
+    wanted: &BTreeSet<String>,
+) -> Step<()> {
+    let changed: BTreeSet<String> = had.symmetric_difference(wanted).cloned().collect();
+    let (Some(tenant), false) = (chain.own(), changed.is_empty()) else {
+        return Ok(());
+    };
+    let key = pass.key();
+    let act = |target| Act { key, needs: Capability::ManageUserGroups, within: chain, target };
+    permit(authority, &act(Target::Own))?;
+    for (name, created) in groups_created(pass, authority, tenant.id, &changed).await? {
+        permit(authority, &act(Target::Group { name, created }))?;
+    }
+    Ok(())
+}
+
+fn as_ref(role: &Assigned) -> Ref {
+    Ref { namespace: role.namespace.clone(), name: role.name.clone() }
 }
 
 /// R1: one Root per root tenant, and only there.
@@ -267,7 +350,19 @@ async fn root_is_alone(
         .into());
     }
     let other = pass.tx.root_of_tree(tenant.id, existing.map(|e| e.account.id)).await?;
-    if let Some(other) = other {
+    if let Some((_, false)) = other {
+        return Err(Refusal::wait(
+            Reason::RootExists,
+            format!(
+                "{} has a Root already, whose account was kept when its object went; adopt it with the annotation {} or choose another tier for {key}",
+                tenant.path,
+                annotation::ADOPT
+            ),
+            vec![Topic::contents(tenant.id)],
+        )
+        .into());
+    }
+    if let Some((other, _)) = other {
         let other = super::key(&key.namespace, &other);
         return Err(Refusal::wait(
             Reason::RootExists,
@@ -293,7 +388,6 @@ async fn room(
     authority: &Authority,
 ) -> Step<()> {
     let key = pass.key();
-    let as_ref = |r: &Assigned| Ref { namespace: r.namespace.clone(), name: r.name.clone() };
     let had: BTreeSet<Ref> = existing.map(|e| e.roles.iter().map(as_ref).collect()).unwrap_or_default();
     let gained: Vec<(Ref, i64)> =
         roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
