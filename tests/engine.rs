@@ -10,6 +10,8 @@ mod world;
 
 #[path = "engine/accounts.rs"]
 mod accounts;
+#[path = "engine/authority.rs"]
+mod authority;
 #[path = "engine/concurrency.rs"]
 mod concurrency;
 #[path = "engine/devices.rs"]
@@ -18,5 +20,7 @@ mod devices;
 mod order;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/scope.rs"]
+mod scope;
 #[path = "engine/tenants.rs"]
 mod tenants;
