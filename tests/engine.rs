@@ -12,6 +12,8 @@ mod world;
 mod accounts;
 #[path = "engine/authority.rs"]
 mod authority;
+#[path = "engine/authority_later.rs"]
+mod authority_later;
 #[path = "engine/concurrency.rs"]
 mod concurrency;
 #[path = "engine/devices.rs"]

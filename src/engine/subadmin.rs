@@ -1,6 +1,7 @@
 //! SubAdmins: gather, judge, apply, report; and their removal (R1 to R3, R5,
 //! R6, R8, R9).
 
+mod authority;
 mod judge;
 mod mails;
 mod report;

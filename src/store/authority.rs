@@ -33,12 +33,19 @@ pub struct Receiving {
     pub roles: BTreeSet<Ref>,
 }
 
+// Where accounts come from, then the placeholders of the granting tenant and
+// of the giver.
 macro_rules! receiving {
-    ($from:literal) => {
+    ($from:literal, $within:literal, $giver:literal) => {
         concat!(
             "SELECT c.id, c.tenant_id, c.tier, c.name AS account_name, o.namespace, o.name,
-               EXISTS (SELECT 1 FROM account_ancestor a WHERE a.account_id = c.id AND a.ancestor_id = $4 AND a.distance > 0) AS own
-             FROM ", $from, " JOIN tenant_ancestor h ON h.tenant_id = c.tenant_id AND h.ancestor_id = $3"
+               EXISTS (SELECT 1 FROM account_ancestor a WHERE a.account_id = c.id AND a.ancestor_id = ",
+            $giver,
+            " AND a.distance > 0) AS own
+             FROM ",
+            $from,
+            " JOIN tenant_ancestor h ON h.tenant_id = c.tenant_id AND h.ancestor_id = ",
+            $within
         )
     };
 }
@@ -57,11 +64,15 @@ impl Tx {
         let sql = Sql {
             postgres: receiving!(
                 "jsonb_array_elements($2) w JOIN object o ON o.source = $1 AND o.kind = 'SubAdmin' AND o.namespace = w.value->>'namespace' AND o.name = w.value->>'name'
-                 JOIN account c ON c.object_id = o.id"
+                 JOIN account c ON c.object_id = o.id",
+                "$3",
+                "$4"
             ),
             sqlite: receiving!(
                 "json_each($2) w JOIN object o ON o.source = $1 AND o.kind = 'SubAdmin' AND o.namespace = w.value->>'namespace' AND o.name = w.value->>'name'
-                 JOIN account c ON c.object_id = o.id"
+                 JOIN account c ON c.object_id = o.id",
+                "$3",
+                "$4"
             ),
         };
         self.with_scope_facts(sql, args![source, json(&names), within, giver]).await
@@ -76,13 +87,17 @@ impl Tx {
     ) -> Result<Vec<Receiving>, StoreError> {
         let sql = Sql {
             postgres: receiving!(
-                "jsonb_array_elements_text($2) w JOIN account c ON c.id = w.value::uuid AND $1 = '' LEFT JOIN object o ON o.id = c.object_id"
+                "jsonb_array_elements_text($1) w JOIN account c ON c.id = w.value::uuid LEFT JOIN object o ON o.id = c.object_id",
+                "$2",
+                "$3"
             ),
             sqlite: receiving!(
-                "json_each($2) w JOIN account c ON c.id = w.value AND $1 = '' LEFT JOIN object o ON o.id = c.object_id"
+                "json_each($1) w JOIN account c ON c.id = w.value LEFT JOIN object o ON o.id = c.object_id",
+                "$2",
+                "$3"
             ),
         };
-        self.with_scope_facts(sql, args!["", json(ids), within, giver]).await
+        self.with_scope_facts(sql, args![json(ids), within, giver]).await
     }
 
     async fn with_scope_facts(
