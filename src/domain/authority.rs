@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::account::{Account, Ref, Scope, holding};
+use super::audit::Actor;
 use super::capability::Capability;
 use super::object::{Kind, ObjectKey, Topic};
 use super::permission::{Holding, Permissions};
@@ -55,10 +56,10 @@ impl Authority {
         }
     }
     /// As it stands in the audit trail.
-    pub fn actor(&self) -> String {
+    pub fn actor(&self) -> Actor {
         match self {
-            Self::Platform => "platform".to_owned(),
-            Self::Account(manager) => manager.key.to_string(),
+            Self::Platform => Actor::platform(),
+            Self::Account(manager) => Actor::account(manager.account.id, Some(&manager.key)),
         }
     }
 }
@@ -200,7 +201,7 @@ pub fn permit(authority: &Authority, act: &Act<'_>) -> Result<(), Refusal> {
 
 /// Whether the manager's scope covers a target in a tenant. Its own creations
 /// are always in scope, but what it creates must lie in the scope's tenants.
-fn in_scope(manager: &Manager, within: &Chain, target: Option<&Target<'_>>) -> bool {
+pub(super) fn in_scope(manager: &Manager, within: &Chain, target: Option<&Target<'_>>) -> bool {
     let Some(scope) = &manager.account.settings.scope else {
         return true;
     };

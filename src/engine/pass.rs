@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact, Spec};
 use crate::api::annotation;
+use crate::domain::audit::Actor;
 use crate::domain::authority::{self, Authority, Manager, Reference};
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::tenant::{Chain, Tenant};
@@ -104,6 +105,7 @@ pub(crate) struct Pass<'a> {
     topics: BTreeSet<Topic>,
     published: BTreeSet<Topic>,
     counts_changed: BTreeSet<Uuid>,
+    about: Option<Uuid>,
     changed: bool,
     forgotten: bool,
 }
@@ -145,6 +147,7 @@ impl<'a> Pass<'a> {
             topics: BTreeSet::new(),
             published: BTreeSet::new(),
             counts_changed: BTreeSet::new(),
+            about: None,
             changed: false,
             forgotten: false,
         })
@@ -354,20 +357,35 @@ impl<'a> Pass<'a> {
         Ok(Some(Manager { key: key.clone(), blocked: chain.blocked_by().is_some(), account, roles }))
     }
 
+    /// The account that the object stands for, for the audit trail.
+    pub(crate) fn about(&mut self, account: Uuid) {
+        self.about = Some(account);
+    }
+
+    /// Who answers for something in force, for the audit trail: what becomes
+    /// of it without another word happens on that authority.
+    pub(crate) async fn answering(&mut self, managed_by: Option<Uuid>) -> Result<Actor, StoreError> {
+        match managed_by {
+            None => Ok(Actor::platform()),
+            Some(id) => Ok(Actor::account(id, self.tx.object_of_account(id).await?.as_ref())),
+        }
+    }
+
     /// Appends to the audit trail.
     pub(crate) async fn audit(
         &mut self,
         action: &'static str,
-        actor: String,
+        actor: impl Into<Actor>,
         tenant: Option<Uuid>,
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), StoreError> {
         let entry = Entry {
             id: self.engine.id(self.now()),
-            actor,
+            actor: actor.into(),
             action,
             key: Some(self.manifest.key.clone()),
+            account: self.about,
             tenant,
             generation: Some(self.manifest.generation),
             before,
@@ -567,6 +585,16 @@ impl<'a> Pass<'a> {
         let mut conditions: Vec<Condition> = conditions;
         conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
         Some(Outcome { verdict, conditions, status, action: Action::Paused, again_at: None })
+    }
+}
+
+/// What writing a row is called in the audit trail: the object `had` it
+/// already, or somebody else's row of the same name was `there`.
+pub(crate) const fn written(had: bool, there: bool) -> &'static str {
+    match (had, there) {
+        (true, _) => "updated",
+        (false, true) => "adopted",
+        (false, false) => "created",
     }
 }
 

@@ -88,6 +88,13 @@ impl Tx {
         self.found(row).await
     }
 
+    /// The object of an account; none while it is unmanaged or gone.
+    pub async fn object_of_account(&mut self, id: Uuid) -> Result<Option<ObjectKey>, StoreError> {
+        let sql = "SELECT o.namespace, o.name FROM account c JOIN object o ON o.id = c.object_id WHERE c.id = $1";
+        let row = self.row(sql, args![id]).await?;
+        row.map(|row| Ok(ObjectKey::new(Kind::SubAdmin, row.text("namespace")?, row.text("name")?))).transpose()
+    }
+
     async fn found(&mut self, row: Option<Row>) -> Result<Option<Found>, StoreError> {
         let Some(row) = row else { return Ok(None) };
         let account = account(&row)?;

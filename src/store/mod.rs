@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod references;
 pub mod roles;
 pub mod tenants;
+pub mod trail;
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
