@@ -34,20 +34,21 @@ const MOST_LOOKED_AT: usize = 100_000;
 /// Seals until `stop`. While nothing happens it writes nothing; during an
 /// outage it says so once.
 pub(super) async fn keep_sealing(engine: Engine, stop: CancellationToken) {
-    let mut failures = 0_u32;
+    let (mut failures, mut told) = (0_u32, false);
     while !stop.is_cancelled() {
         let pause = match engine.seal().await {
             Ok(sealing) => {
-                if failures > 1 {
+                if told {
                     tracing::info!("the audit trail is sealed again");
                 }
-                failures = 0;
+                (failures, told) = (0, false);
                 if matches!(sealing, Sealing::More(_)) { Duration::ZERO } else { PAUSE }
             }
             Err(error) => {
                 failures += 1;
                 // Somebody else's transaction in between is not worth a word.
-                if failures == 2 || (failures == 1 && !error.is_transient()) {
+                if !told && (failures > 1 || !error.is_transient()) {
+                    told = true;
                     tracing::warn!(
                         error = %with_causes(&error),
                         "the audit trail cannot be sealed; entries wait and it is tried again"
@@ -202,11 +203,8 @@ async fn visible(
     let accounts = page.iter().flat_map(|entry| [entry.record.actor_account, entry.record.account]);
     let accounts: BTreeSet<Uuid> = accounts.flatten().collect();
     let parties = tx.parties(&accounts, reader.account.id).await?;
-    let tenants: BTreeSet<Uuid> = page
-        .iter()
-        .filter_map(|entry| entry.record.tenant)
-        .chain(parties.values().map(|party| party.tenant))
-        .collect();
+    let tenants: BTreeSet<Uuid> =
+        page.iter().flat_map(|entry| [entry.record.tenant, entry.record.actor_tenant]).flatten().collect();
     let chains = tx.chains(&tenants).await?;
     let nowhere = crate::domain::tenant::Chain::default();
     let mut seen = vec![];
@@ -225,7 +223,7 @@ async fn visible(
         if !may_see(reader, &facts) {
             continue;
         }
-        let home = actor.and_then(|party| chains.get(&party.tenant));
+        let home = record.actor_tenant.and_then(|id| chains.get(&id));
         if record.actor_account.is_some() && !own && !may_name(reader, home) {
             if search.actor.is_some() || search.actor_account.is_some() {
                 // Asking for a name must not tell what showing it would.

@@ -28,24 +28,27 @@ pub struct Actor {
     pub name: String,
     /// The account; none for the platform.
     pub account: Option<Uuid>,
+    /// The tenant of the account.
+    pub tenant: Option<Uuid>,
 }
 
 impl Actor {
     /// The platform itself.
     pub fn platform() -> Self {
-        Self { name: "platform".to_owned(), account: None }
+        Self { name: "platform".to_owned(), account: None, tenant: None }
     }
-    /// An account by its object, or by its identifier while unmanaged.
-    pub fn account(id: Uuid, key: Option<&ObjectKey>) -> Self {
+    /// An account of a tenant by its object, or by its identifier while
+    /// unmanaged.
+    pub fn account(id: Uuid, tenant: Uuid, key: Option<&ObjectKey>) -> Self {
         let name = key.map_or_else(|| format!("account {id}"), ToString::to_string);
-        Self { name, account: Some(id) }
+        Self { name, account: Some(id), tenant: Some(tenant) }
     }
 }
 
 /// Words for somebody who is no account.
 impl From<String> for Actor {
     fn from(name: String) -> Self {
-        Self { name, account: None }
+        Self { name, account: None, tenant: None }
     }
 }
 
@@ -62,6 +65,8 @@ pub struct Record {
     pub actor: String,
     /// The account on whose authority; none for the platform.
     pub actor_account: Option<Uuid>,
+    /// The tenant of that account.
+    pub actor_tenant: Option<Uuid>,
     /// The account concerned.
     pub account: Option<Uuid>,
     /// What was done.
@@ -93,6 +98,7 @@ impl Record {
             at,
             actor,
             actor_account,
+            actor_tenant,
             account,
             action,
             kind,
@@ -105,7 +111,7 @@ impl Record {
         } = self;
         let value = json!({
             "id": id, "appended": appended, "at": at.to_string(), "actor": actor,
-            "actorAccount": actor_account, "account": account, "action": action, "kind": kind,
+            "actorAccount": actor_account, "actorTenant": actor_tenant, "account": account, "action": action, "kind": kind,
             "namespace": namespace, "name": name, "tenant": tenant, "generation": generation,
             "before": before, "after": after,
         });
@@ -196,7 +202,9 @@ impl TrailKey {
                 (head.sequence.max(found).saturating_add(1), head.digest.clone())
             }
             (None, None) => (1, String::new()),
-            (_, last) => (found.saturating_add(2), last.map(|(_, digest)| digest.to_owned()).unwrap_or_default()),
+            (_, last) => {
+                (found.saturating_add(2), last.map(|(_, digest)| digest.to_owned()).unwrap_or_default())
+            }
         }
     }
 }

@@ -59,7 +59,9 @@ impl Authority {
     pub fn actor(&self) -> Actor {
         match self {
             Self::Platform => Actor::platform(),
-            Self::Account(manager) => Actor::account(manager.account.id, Some(&manager.key)),
+            Self::Account(manager) => {
+                Actor::account(manager.account.id, manager.account.tenant, Some(&manager.key))
+            }
         }
     }
 }

@@ -365,10 +365,11 @@ impl<'a> Pass<'a> {
     /// Who answers for something in force, for the audit trail: what becomes
     /// of it without another word happens on that authority.
     pub(crate) async fn answering(&mut self, managed_by: Option<Uuid>) -> Result<Actor, StoreError> {
-        match managed_by {
-            None => Ok(Actor::platform()),
-            Some(id) => Ok(Actor::account(id, self.tx.object_of_account(id).await?.as_ref())),
-        }
+        let actor = match managed_by {
+            None => None,
+            Some(id) => self.tx.actor(id).await?,
+        };
+        Ok(actor.unwrap_or_else(Actor::platform))
     }
 
     /// Appends to the audit trail.

@@ -10,6 +10,7 @@ use super::sql::{Row, Sql, args, json};
 use super::tenants::word;
 use super::{StoreError, Tx};
 use crate::domain::account::{Account, Settings};
+use crate::domain::audit::Actor;
 use crate::domain::key::fold;
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::quota::{AccountUse, Bound};
@@ -88,11 +89,13 @@ impl Tx {
         self.found(row).await
     }
 
-    /// The object of an account; none while it is unmanaged or gone.
-    pub async fn object_of_account(&mut self, id: Uuid) -> Result<Option<ObjectKey>, StoreError> {
-        let sql = "SELECT o.namespace, o.name FROM account c JOIN object o ON o.id = c.object_id WHERE c.id = $1";
-        let row = self.row(sql, args![id]).await?;
-        row.map(|row| Ok(ObjectKey::new(Kind::SubAdmin, row.text("namespace")?, row.text("name")?))).transpose()
+    /// An account as the audit trail names it; none if it is gone.
+    pub async fn actor(&mut self, id: Uuid) -> Result<Option<Actor>, StoreError> {
+        let sql = "SELECT c.tenant_id, o.namespace, o.name FROM account c LEFT JOIN object o ON o.id = c.object_id WHERE c.id = $1";
+        let Some(row) = self.row(sql, args![id]).await? else { return Ok(None) };
+        let key = row.opt_text("namespace")?.zip(row.opt_text("name")?);
+        let key = key.map(|(namespace, name)| ObjectKey::new(Kind::SubAdmin, namespace, name));
+        Ok(Some(Actor::account(id, row.uuid("tenant_id")?, key.as_ref())))
     }
 
     async fn found(&mut self, row: Option<Row>) -> Result<Option<Found>, StoreError> {

@@ -16,7 +16,7 @@ macro_rules! entries {
     ($($before:expr)+; $($after:expr)+) => {
         concat!(
             $($before,)+
-            "e.id, e.appended, e.at, e.actor, e.actor_account, e.account_id, e.action, e.kind, e.namespace, e.name, e.tenant_id, e.generation, e.before, e.after",
+            "e.id, e.appended, e.at, e.actor, e.actor_account, e.actor_tenant, e.account_id, e.action, e.kind, e.namespace, e.name, e.tenant_id, e.generation, e.before, e.after",
             $($after,)+
         )
     };
@@ -64,6 +64,7 @@ pub(super) fn record(row: &Row) -> Result<Record, StoreError> {
         at: row.time("at")?,
         actor: row.text("actor")?,
         actor_account: row.opt_uuid("actor_account")?,
+        actor_tenant: row.opt_uuid("actor_tenant")?,
         account: row.opt_uuid("account_id")?,
         action: row.text("action")?,
         kind: row.opt_text("kind")?,
@@ -80,8 +81,8 @@ impl Tx {
     /// Appends an entry.
     pub async fn audit(&mut self, e: &Entry) -> Result<(), StoreError> {
         let now = self.now();
-        let sql = "INSERT INTO audit (id, at, actor, actor_account, account_id, action, kind, namespace, name, tenant_id, generation, before, after)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        let sql = "INSERT INTO audit (id, at, actor, actor_account, account_id, action, kind, namespace, name, tenant_id, generation, before, after, actor_tenant)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         let key = e.key.as_ref();
         self.write(
             sql,
@@ -99,6 +100,7 @@ impl Tx {
                 e.generation,
                 &e.before,
                 &e.after,
+                e.actor.tenant,
             ],
         )
         .await?;
@@ -122,13 +124,14 @@ impl Tx {
             .map(|a| json!([a.id, a.account, a.key.kind.as_str(), a.key.namespace, a.key.name]))
             .collect();
         let sql = Sql {
-            postgres: "INSERT INTO audit (id, at, actor, actor_account, account_id, action, kind, namespace, name, tenant_id)
-                SELECT (v->>0)::uuid, $1, $2, $3, (v->>1)::uuid, $4, v->>2, v->>3, v->>4, $5 FROM jsonb_array_elements($6) WITH ORDINALITY AS e(v, n) ORDER BY n",
-            sqlite: "INSERT INTO audit (id, at, actor, actor_account, account_id, action, kind, namespace, name, tenant_id)
-                SELECT value->>0, $1, $2, $3, value->>1, $4, value->>2, value->>3, value->>4, $5 FROM json_each($6) ORDER BY key",
+            postgres: "INSERT INTO audit (id, at, actor, actor_account, account_id, action, kind, namespace, name, tenant_id, actor_tenant)
+                SELECT (v->>0)::uuid, $1, $2, $3, (v->>1)::uuid, $4, v->>2, v->>3, v->>4, $5, $7 FROM jsonb_array_elements($6) WITH ORDINALITY AS e(v, n) ORDER BY n",
+            sqlite: "INSERT INTO audit (id, at, actor, actor_account, account_id, action, kind, namespace, name, tenant_id, actor_tenant)
+                SELECT value->>0, $1, $2, $3, value->>1, $4, value->>2, value->>3, value->>4, $5, $7 FROM json_each($6) ORDER BY key",
         };
         let now = self.now();
-        self.write(sql, args![now, &actor.name, actor.account, action, tenant, json!(list)]).await?;
+        self.write(sql, args![now, &actor.name, actor.account, action, tenant, json!(list), actor.tenant])
+            .await?;
         Ok(())
     }
 
@@ -144,7 +147,8 @@ impl Tx {
         if let Inner::Sqlite(_) = self.inner {
             return Ok(true);
         }
-        let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry audit sealer', 7302)) AS alone";
+        let sql =
+            "SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry audit sealer', 7302)) AS alone";
         self.one(sql, args![]).await?.bool("alone")
     }
 

@@ -62,8 +62,6 @@ impl Listed {
 /// An account in the trail, as far as the rule needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
-    /// Its tenant.
-    pub tenant: Uuid,
     /// Its tier.
     pub tier: Tier,
     /// The account that answers for it.
@@ -195,17 +193,16 @@ impl Tx {
     ) -> Result<HashMap<Uuid, Party>, StoreError> {
         let ids = json!(ids);
         let accounts = Sql {
-            postgres: "SELECT c.id, c.tenant_id, c.tier, c.managed_by,
+            postgres: "SELECT c.id, c.tier, c.managed_by,
                     EXISTS (SELECT 1 FROM account_ancestor a WHERE a.account_id = c.id AND a.ancestor_id = $2) AS below
                 FROM account c WHERE c.id IN (SELECT jsonb_array_elements_text($1)::uuid)",
-            sqlite: "SELECT c.id, c.tenant_id, c.tier, c.managed_by,
+            sqlite: "SELECT c.id, c.tier, c.managed_by,
                     EXISTS (SELECT 1 FROM account_ancestor a WHERE a.account_id = c.id AND a.ancestor_id = $2) AS below
                 FROM account c WHERE c.id IN (SELECT value FROM json_each($1))",
         };
         let mut parties = HashMap::new();
         for row in self.rows(accounts, args![ids.clone(), reader]).await? {
             let party = Party {
-                tenant: row.uuid("tenant_id")?,
                 tier: word("tier", row.text("tier")?)?,
                 managed_by: row.opt_uuid("managed_by")?,
                 below: row.bool("below")?,

@@ -220,7 +220,7 @@ async fn follow_once(engine: &Engine, token: &Token, hash: Option<&str>) -> Resu
     } else {
         tx.activate_account(account.id, now).await?;
     }
-    let actor = Actor::account(account.id, key.as_ref());
+    let actor = Actor::account(account.id, account.tenant, key.as_ref());
     let name = actor.name.clone();
     let entry = Entry {
         id: engine.id(now),

@@ -100,7 +100,8 @@ impl Moment {
 }
 
 fn moment(text: &str) -> Result<Moment, String> {
-    let wrong = || "write a time such as 2026-11-22T08:00:00Z, or how long ago, such as 90m, 24h or 7d".to_owned();
+    let wrong =
+        || "write a time such as 2026-11-22T08:00:00Z, or how long ago, such as 90m, 24h or 7d".to_owned();
     if let Ok(at) = text.parse() {
         return Ok(Moment::At(at));
     }
@@ -247,8 +248,7 @@ impl<'a> From<&'a Listed> for Shown<'a> {
     }
 }
 
-const HEADER: &str =
-    "TIME                  ACTION               OBJECT                                    ACTOR                           CHANGED";
+const HEADER: &str = "TIME                  ACTION               OBJECT                                    ACTOR                           CHANGED";
 
 fn show(entries: &[Listed], format: Option<Format>, out: &mut Out) -> Result<(), Fail> {
     let format = match format {
@@ -291,13 +291,34 @@ fn csv(entries: &[Listed], out: &mut Out) -> Result<(), Fail> {
     let cannot = |error: csv::Error| Fail::because("the output cannot be written", error);
     let mut writer = csv::Writer::from_writer(vec![]);
     let header = [
-        "sequence", "time", "actor", "action", "kind", "namespace", "name", "tenant", "generation", "before",
+        "sequence",
+        "time",
+        "actor",
+        "action",
+        "kind",
+        "namespace",
+        "name",
+        "tenant",
+        "generation",
+        "before",
         "after",
     ];
     writer.write_record(header).map_err(cannot)?;
     for entry in entries {
-        let Shown { id: _, sequence, time, actor, action, kind, namespace, name, tenant, generation, before, after } =
-            Shown::from(entry);
+        let Shown {
+            id: _,
+            sequence,
+            time,
+            actor,
+            action,
+            kind,
+            namespace,
+            name,
+            tenant,
+            generation,
+            before,
+            after,
+        } = Shown::from(entry);
         let number = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
         let word = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let state = |state: Option<&Value>| state.map(Value::to_string).unwrap_or_default();
@@ -316,7 +337,8 @@ fn csv(entries: &[Listed], out: &mut Out) -> Result<(), Fail> {
         ];
         writer.write_record(record).map_err(cannot)?;
     }
-    let bytes = writer.into_inner().map_err(|error| Fail::because("the output cannot be written", error.error()))?;
+    let bytes =
+        writer.into_inner().map_err(|error| Fail::because("the output cannot be written", error.error()))?;
     out.text(&String::from_utf8_lossy(&bytes))
 }
 

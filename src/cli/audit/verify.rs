@@ -49,9 +49,9 @@ impl Verify {
         let whole = broken.is_none();
         match self.output {
             Some(format) => {
-                let broken = broken.map(|b| {
-                    json!({"sequence": b.sequence, "fault": b.fault.as_str(), "message": b.to_string()})
-                });
+                let broken = broken.map(
+                    |b| json!({"sequence": b.sequence, "fault": b.fault.as_str(), "message": b.to_string()}),
+                );
                 let tail = json!({"count": unsealed.count, "since": unsealed.since});
                 let value = json!({
                     "whole": whole, "sealed": sealed, "proved": proved, "head": head,
@@ -72,10 +72,7 @@ impl Verify {
         }
         out.flush()?;
         if let Some(broken) = broken {
-            out_error(&format!(
-                "error: {broken}; the {} before it are proved",
-                entries(*proved)
-            ));
+            out_error(&format!("error: {broken} (proved before that: {})", entries(*proved)));
         }
         if *expected == Some(false) {
             out_error(

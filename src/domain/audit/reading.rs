@@ -87,8 +87,8 @@ pub fn may_see(reader: &Manager, entry: &Facts<'_>) -> bool {
 }
 
 /// Whether the name of who did something may be shown: nobody learns who is
-/// above (R4). `home` is the tenant of the actor with those above it; none if
-/// the account is gone.
+/// above (R4). `home` is the tenant of the actor with those above it, as far as
+/// they still stand.
 pub fn may_name(reader: &Manager, home: Option<&Chain>) -> bool {
     home.is_some_and(|home| home.contains(reader.account.tenant))
 }

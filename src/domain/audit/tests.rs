@@ -14,6 +14,7 @@ fn record(n: i64) -> Record {
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
         actor: "platform".to_owned(),
         actor_account: None,
+        actor_tenant: None,
         account: None,
         action: "created".to_owned(),
         kind: Some("Tenant".to_owned()),
@@ -57,7 +58,8 @@ fn broken(links: &[Link]) -> (i64, Fault) {
 #[test]
 fn r11_the_form_that_is_digested_is_the_same_however_a_database_keeps_it() {
     let one: Value = serde_json::from_str(r#"{"b":{"y":1,"x":[1,null]},"a":"ü\n"}"#).unwrap();
-    let two: Value = serde_json::from_str(r#"{ "a" : "\u00fc\u000a", "b" : { "x":[1, null], "y":1 } }"#).unwrap();
+    let two: Value =
+        serde_json::from_str(r#"{ "a" : "\u00fc\u000a", "b" : { "x":[1, null], "y":1 } }"#).unwrap();
     let mut left = record(1);
     let mut right = record(1);
     (left.after, right.after) = (Some(one), Some(two));
@@ -65,7 +67,7 @@ fn r11_the_form_that_is_digested_is_the_same_however_a_database_keeps_it() {
     assert_eq!(left.canonical(), right.canonical());
     assert_eq!(
         left.canonical(),
-        r#"{"account":null,"action":"created","actor":"platform","actorAccount":null,"after":{"a":"ü\n","b":{"x":[1,null],"y":1}},"appended":1,"at":"2026-11-22T10:00:00Z","before":null,"generation":1,"id":"00000000-0000-0000-0000-000000000001","kind":"Tenant","name":"acme","namespace":"root","tenant":"00000000-0000-0000-0000-000000000007"}"#
+        r#"{"account":null,"action":"created","actor":"platform","actorAccount":null,"actorTenant":null,"after":{"a":"ü\n","b":{"x":[1,null],"y":1}},"appended":1,"at":"2026-11-22T10:00:00Z","before":null,"generation":1,"id":"00000000-0000-0000-0000-000000000001","kind":"Tenant","name":"acme","namespace":"root","tenant":"00000000-0000-0000-0000-000000000007"}"#
     );
 }
 

@@ -48,7 +48,9 @@ impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sequence, fault } = self;
         match fault {
-            Fault::Changed => write!(f, "entry {sequence} was changed after it was sealed, or never sealed by this key"),
+            Fault::Changed => {
+                write!(f, "entry {sequence} was changed after it was sealed, or never sealed by this key")
+            }
             Fault::Missing => write!(f, "entry {sequence} is missing"),
             Fault::Reordered { at } => write!(f, "entry {sequence} was moved: it now stands at {at}"),
             Fault::Head => write!(

@@ -32,6 +32,8 @@ CREATE TABLE audit_numbered (
     appended      INTEGER NOT NULL PRIMARY KEY,
     -- the account on whose authority; null: the platform
     actor_account TEXT,
+    -- the tenant of that account
+    actor_tenant  TEXT,
     -- the account concerned, if one is
     account_id    TEXT
 ) STRICT;
