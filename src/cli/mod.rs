@@ -4,6 +4,7 @@
 
 mod activation;
 mod apply;
+mod audit;
 mod completions;
 mod crd;
 mod devices;
@@ -50,6 +51,7 @@ enum Command {
     Validate(validate::Validate),
     Devices(devices::Devices),
     Activation(activation::Activation),
+    Audit(audit::Audit),
     Migrate(migrate::Migrate),
     Crd(crd::Crd),
     Completions(completions::Completions),
@@ -134,6 +136,7 @@ impl Cli {
                         Command::Apply(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
+                        Command::Audit(command) => command.run(&settings, &mut out).await,
                         Command::Migrate(command) => command.run(&settings, &mut out).await,
                         Command::Doctor(command) => command.run(&settings, &mut out).await,
                         Command::Crd(_) | Command::Completions(_) | Command::Validate(_) => Ok(Verdict::Good),

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::account::{Account, Ref, Scope, holding};
+use super::audit::Actor;
 use super::capability::Capability;
 use super::object::{Kind, ObjectKey, Topic};
 use super::permission::Holding;
@@ -66,10 +67,12 @@ impl Authority {
         }
     }
     /// As it stands in the audit trail.
-    pub fn actor(&self) -> String {
+    pub fn actor(&self) -> Actor {
         match self {
-            Self::Platform => "platform".to_owned(),
-            Self::Account(manager) => manager.key.to_string(),
+            Self::Platform => Actor::platform(),
+            Self::Account(manager) => {
+                Actor::account(manager.account.id, manager.account.tenant, Some(&manager.key))
+            }
         }
     }
 }
@@ -285,11 +288,8 @@ fn outside(manager: &Manager, key: &ObjectKey, within: &Chain, target: &Target<'
                 ),
             )
         }
-        Target::Account(Subject { reach: Reach::Others { groups, roles }, key: subject, .. }) => (
-            listed
-                || scope.is_some_and(|scope| {
-                    (at_home && !scope.groups.is_disjoint(groups)) || !scope.roles.is_disjoint(roles)
-                }),
+        Target::Account(Subject { reach: reach @ Reach::Others { .. }, key: subject, .. }) => (
+            manager.reaches(within, reach),
             format!(
                 "{subject} lies outside the manageable scope of {who}: not in its tenants, its groups or its roles, nor created by it; extend spec.manageableScope of {who} or name another manager for {key}"
             ),
@@ -333,6 +333,24 @@ impl Manager {
     pub fn covers(&self, chain: &Chain) -> bool {
         chain.contains(self.account.tenant)
             && self.account.settings.scope.as_ref().is_none_or(|scope| lists(scope, chain))
+    }
+
+    /// Whether an account of the tenant that a chain begins with lies in its
+    /// manageable scope: by its tenant, its groups, its roles, or because it
+    /// was created by the manager or below it.
+    pub fn reaches(&self, within: &Chain, reach: &Reach) -> bool {
+        match reach {
+            Reach::Own => true,
+            Reach::New => self.covers(within),
+            Reach::Others { groups, roles } => {
+                // Groups are those of the manager's own tenant.
+                let at_home = within.own().is_some_and(|t| t.id == self.account.tenant);
+                self.covers(within)
+                    || self.account.settings.scope.as_ref().is_some_and(|scope| {
+                        (at_home && !scope.groups.is_disjoint(groups)) || !scope.roles.is_disjoint(roles)
+                    })
+            }
+        }
     }
 }
 

@@ -192,7 +192,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         // the former receiver handed on with it.
         devices::take_back(pass, old).await?;
     }
-    let action = if own.is_none() { "created" } else { "updated" };
+    let action = super::pass::written(own.is_some(), old.is_some());
     pass.audit(action, authority.actor(), Some(tenant.id), old.map(audited), Some(audited(&new))).await?;
     pass.publish_self();
     if own.is_none() {
@@ -203,12 +203,20 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
     Ok((Action::Updated, new))
 }
 
+/// A grant as the audit trail shows it: thousands of ids as their number and
+/// a digest.
 fn audited(grant: &Grant) -> serde_json::Value {
+    let ids = json!([grant.selection.device_ids, grant.selection.unit_ids]).to_string();
+    let receivers = grant.receivers.iter().map(|receiver| match receiver {
+        Receiver::Tenant(tenant) => json!({"tenant": tenant}),
+        Receiver::Account { account, tenant } => json!({"account": account, "tenant": tenant}),
+        Receiver::Group { tenant, name } => json!({"group": name, "tenant": tenant}),
+    });
     json!({
         "mode": grant.mode, "project": grant.project, "permissions": grant.permissions,
         "deviceIds": grant.selection.device_ids.len(), "unitIds": grant.selection.unit_ids.len(),
-        "selector": grant.selection.selector, "all": grant.selection.all,
-        "receivers": grant.receivers.len(), "notBefore": grant.not_before.map(|t| t.to_string()),
+        "ids": crate::domain::key::digest(&ids), "selector": grant.selection.selector, "all": grant.selection.all,
+        "receivers": receivers.collect::<Vec<_>>(), "reclaim": grant.reclaim, "notBefore": grant.not_before.map(|t| t.to_string()),
         "expiresAt": grant.expires_at.map(|t| t.to_string()), "managedBy": grant.managed_by,
     })
 }
@@ -296,7 +304,8 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Grant>) -> Step<Outcome> {
             devices::take_back(pass, &grant).await?;
             pass.tx.delete_grant(grant.id).await?;
         }
-        pass.audit("deleted", "platform".to_owned(), Some(grant.tenant), Some(audited(&grant)), None).await?;
+        let actor = pass.answering(grant.managed_by).await?;
+        pass.audit("deleted", actor, Some(grant.tenant), Some(audited(&grant)), None).await?;
         pass.freed(&chain);
         pass.counts_changed(grant.tenant);
         pass.publish_self();

@@ -9,6 +9,7 @@
 //! trace and says what it needs ([`Facts`]), so no transaction ever waits for
 //! the network.
 
+mod audit;
 mod authority;
 mod grant;
 mod line;
@@ -36,6 +37,7 @@ use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::verdict::Condition;
 use crate::store::{Access, Store, StoreError};
 
+pub use audit::{Sealing, prove};
 pub use line::{Claimant, above, claims, depth, tree};
 pub use manifest::{Manifest, Spec};
 pub(crate) use pass::Pass;

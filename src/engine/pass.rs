@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::line::{Ahead, Place};
 use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact, Spec};
 use crate::api::annotation;
+use crate::domain::audit::Actor;
 use crate::domain::authority::{self, Authority, Manager, Reference};
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::tenant::{Chain, Limits, Tenant};
@@ -112,6 +113,7 @@ pub(crate) struct Pass<'a> {
     /// only while it is refused.
     consulted: BTreeSet<Topic>,
     counts_changed: BTreeSet<Uuid>,
+    about: Option<Uuid>,
     changed: bool,
     forgotten: bool,
     stepped_back: bool,
@@ -163,6 +165,7 @@ impl<'a> Pass<'a> {
             published_later: BTreeSet::new(),
             consulted: BTreeSet::new(),
             counts_changed: BTreeSet::new(),
+            about: None,
             changed: false,
             forgotten: false,
             stepped_back: false,
@@ -448,20 +451,36 @@ impl<'a> Pass<'a> {
         Ok(Some(Manager { key: key.clone(), blocked: chain.blocked_by().is_some(), account, roles }))
     }
 
+    /// The account that the object stands for, for the audit trail.
+    pub(crate) fn about(&mut self, account: Uuid) {
+        self.about = Some(account);
+    }
+
+    /// Who answers for something in force, for the audit trail: what becomes
+    /// of it without another word happens on that authority.
+    pub(crate) async fn answering(&mut self, managed_by: Option<Uuid>) -> Result<Actor, StoreError> {
+        let actor = match managed_by {
+            None => None,
+            Some(id) => self.tx.actor(id).await?,
+        };
+        Ok(actor.unwrap_or_else(Actor::platform))
+    }
+
     /// Appends to the audit trail.
     pub(crate) async fn audit(
         &mut self,
         action: &'static str,
-        actor: String,
+        actor: impl Into<Actor>,
         tenant: Option<Uuid>,
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), StoreError> {
         let entry = Entry {
             id: self.engine.id(self.now()),
-            actor,
+            actor: actor.into(),
             action,
             key: Some(self.manifest.key.clone()),
+            account: self.about,
             tenant,
             generation: Some(self.manifest.generation),
             before,
@@ -675,6 +694,16 @@ impl<'a> Pass<'a> {
 
 fn tree_name(tree: &ObjectKey) -> String {
     format!("{}/{}", tree.namespace, tree.name)
+}
+
+/// What writing a row is called in the audit trail: the object `had` it
+/// already, or somebody else's row of the same name was `there`.
+pub(crate) const fn written(had: bool, there: bool) -> &'static str {
+    match (had, there) {
+        (true, _) => "updated",
+        (false, true) => "adopted",
+        (false, false) => "created",
+    }
 }
 
 fn kept(object: &Registered) -> Kept {

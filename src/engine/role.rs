@@ -128,7 +128,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
         return Ok(Action::Unchanged);
     }
     pass.tx.put_role(&new).await?;
-    let action = if own.is_none() { "created" } else { "updated" };
+    let action = super::pass::written(own.is_some(), old.is_some());
     pass.audit(action, authority.actor(), Some(tenant.id), old.map(audited), Some(audited(&new))).await?;
     pass.publish_self();
     if own.is_none() {
@@ -171,7 +171,8 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Role>) -> Step<Outcome> {
     if let Some(role) = own {
         let chain = pass.tx.chain(role.tenant).await?;
         pass.tx.delete_role(role.id).await?;
-        pass.audit("deleted", "platform".to_owned(), Some(role.tenant), Some(audited(&role)), None).await?;
+        let actor = pass.answering(role.managed_by).await?;
+        pass.audit("deleted", actor, Some(role.tenant), Some(audited(&role)), None).await?;
         pass.freed(&chain);
         pass.counts_changed(role.tenant);
         pass.publish_self();

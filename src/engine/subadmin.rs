@@ -94,6 +94,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
             mails::queue(pass, &account, purpose).await?;
         }
         let after = audited(pass, &account, &groups, &roles);
+        pass.about(account.id);
         pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
         pass.counts_changed(tenant.id);
         roles_changed(pass, &[], &roles);
@@ -158,7 +159,9 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     }
     roles_changed(pass, &old.roles, &roles);
     let after = audited(pass, &account, &groups, &roles);
-    pass.audit("updated", authority.actor(), Some(tenant.id), Some(before), Some(after)).await?;
+    pass.about(account.id);
+    let action = super::pass::written(own.is_some(), true);
+    pass.audit(action, authority.actor(), Some(tenant.id), Some(before), Some(after)).await?;
     if own.is_none() {
         pass.counts_changed(tenant.id);
     }
@@ -256,12 +259,14 @@ fn audited(
     let personal = |value: &str| pass.engine.link_key().personal(value);
     json!({
         "username": personal(&s.username), "email": personal(&s.email),
+        "pendingEmail": account.pending_email.as_deref().map(personal),
         "company": s.company.as_deref().map(personal), "mobile": s.mobile.as_deref().map(personal),
         "tier": s.tier, "enabled": s.enabled, "emailVerified": account.proved,
         "manageableDevices": s.manageable_devices, "capabilities": s.capabilities, "scope": s.scope,
         "permissions": s.permissions, "individualAccess": s.individual_access, "groups": groups,
         "roles": roles.iter().map(|r| json!({"namespace": r.namespace, "name": r.name, "revision": r.revision})).collect::<Vec<_>>(),
-        "managedBy": account.managed_by,
+        "managedBy": account.managed_by, "activatedAt": account.activated_at.map(|at| at.to_string()),
+        "locale": s.locale, "linkLifetime": s.link_lifetime, "deletionPolicy": s.deletion_policy,
     })
 }
 
@@ -277,9 +282,16 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
         pass.lock(&key).await?;
     }
-    pass.tx.wake_managed(account.id).await?;
+    pass.about(account.id);
+    let actor = pass.answering(account.managed_by).await?;
+    let managed = pass.tx.wake_managed(account.id).await?;
     pass.tx.hand_over(account.id).await?;
-    let before = audited(pass, account, &found.groups, &found.roles);
+    if managed > 0 {
+        let before = json!({"managedBy": account.id, "objects": managed});
+        let after = json!({"managedBy": account.managed_by, "objects": managed});
+        pass.audit("handed-over", actor.clone(), Some(account.tenant), Some(before), Some(after)).await?;
+    }
+    let mut before = audited(pass, account, &found.groups, &found.roles);
     // The policy may have been changed since: a deleted object is not applied.
     let policy = spec(pass).map_or(account.settings.deletion_policy, judge::deletion_policy);
     match policy {
@@ -289,12 +301,15 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
             pass.tx.delete_account(account.id).await?;
             pass.tx.settle_holders(&held).await?;
             pass.tx.wake_grants_about(&held, None).await?;
-            pass.audit("deleted", "platform".to_owned(), Some(account.tenant), Some(before), None).await?;
+            before["devicesHeld"] = held.len().into();
+            pass.audit("deleted", actor, Some(account.tenant), Some(before), None).await?;
         }
         DeletionPolicy::Disable => {
             pass.tx.close_links(account.id).await?;
             pass.tx.retire_account(account.id).await?;
-            pass.audit("disabled", "platform".to_owned(), Some(account.tenant), Some(before), None).await?;
+            let mut after = before.clone();
+            after["enabled"] = false.into();
+            pass.audit("disabled", actor, Some(account.tenant), Some(before), Some(after)).await?;
         }
     }
     for key in taken(account) {

@@ -10,6 +10,7 @@ use super::sql::{Row, Sql, args, json};
 use super::tenants::word;
 use super::{StoreError, Tx};
 use crate::domain::account::{Account, Settings};
+use crate::domain::audit::Actor;
 use crate::domain::key::fold;
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::quota::{AccountUse, Bound};
@@ -86,6 +87,15 @@ impl Tx {
             FROM account c LEFT JOIN object o ON o.id = c.object_id WHERE c.username_key = $1 OR c.email_key = $1";
         let row = self.row(sql, args![fold(name)]).await?;
         self.found(row).await
+    }
+
+    /// An account as the audit trail names it; none if it is gone.
+    pub async fn actor(&mut self, id: Uuid) -> Result<Option<Actor>, StoreError> {
+        let sql = "SELECT c.tenant_id, o.namespace, o.name FROM account c LEFT JOIN object o ON o.id = c.object_id WHERE c.id = $1";
+        let Some(row) = self.row(sql, args![id]).await? else { return Ok(None) };
+        let key = row.opt_text("namespace")?.zip(row.opt_text("name")?);
+        let key = key.map(|(namespace, name)| ObjectKey::new(Kind::SubAdmin, namespace, name));
+        Ok(Some(Actor::account(id, row.uuid("tenant_id")?, key.as_ref())))
     }
 
     async fn found(&mut self, row: Option<Row>) -> Result<Option<Found>, StoreError> {
@@ -295,7 +305,7 @@ impl Tx {
     }
 
     /// Wakes the objects of everything that an account answers for.
-    pub async fn wake_managed(&mut self, account: Uuid) -> Result<(), StoreError> {
+    pub async fn wake_managed(&mut self, account: Uuid) -> Result<u64, StoreError> {
         let now = self.now();
         let sql = Sql {
             postgres: "INSERT INTO wakeup (object_id, due_at) SELECT object_id, $2::timestamptz FROM (
@@ -313,8 +323,7 @@ impl Tx {
                 ) AS managed WHERE object_id IS NOT NULL
                 ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
         };
-        self.write(sql, args![account, now]).await?;
-        Ok(())
+        self.write(sql, args![account, now]).await
     }
 
     /// Passes everything that an account answers for, and the groups that it

@@ -24,6 +24,7 @@ pub mod references;
 pub mod roles;
 pub mod sight;
 pub mod tenants;
+pub mod trail;
 
 use std::path::PathBuf;
 use std::str::FromStr as _;

@@ -76,7 +76,7 @@ impl World {
         Self::open(&url, None).await
     }
 
-    async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
+    pub(crate) async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
         let store = Store::connect(url).await.unwrap();
         store.migrate().await.unwrap();
         let key = LinkKey::new(vec![7; 32]).unwrap();

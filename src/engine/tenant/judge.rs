@@ -139,7 +139,12 @@ async fn withdraw_admission(pass: &mut Pass<'_>, own: Option<&Tenant>, refusal: 
     pass.tx.update_tenant(&shut).await?;
     let now = pass.now();
     pass.tx.wake_downwards(own.id, now).await?;
-    pass.audit("admission-withdrawn", "platform".to_owned(), Some(own.id), None, None).await?;
+    // Whoever answers for the parent no longer admits it.
+    let above = pass.tx.chain(own.id).await?.0.get(1).and_then(|level| level.tenant.managed_by);
+    let actor = pass.answering(above).await?;
+    let after = serde_json::json!({"permitted": false});
+    let before = serde_json::json!({"permitted": true});
+    pass.audit("admission-withdrawn", actor, Some(own.id), Some(before), Some(after)).await?;
     pass.publish_self();
     Ok(())
 }
