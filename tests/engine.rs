@@ -18,6 +18,8 @@ mod authority_later;
 mod concurrency;
 #[path = "engine/devices.rs"]
 mod devices;
+#[path = "engine/drift.rs"]
+mod drift;
 #[path = "engine/order.rs"]
 mod order;
 #[path = "engine/removal.rs"]

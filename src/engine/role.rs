@@ -115,7 +115,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
         display_name,
         // The same content written in another order is the same revision.
         content: match old {
-            Some(old) if old.revision == revision => old.content.clone(),
+            Some(old) if old.content.revision() == revision => old.content.clone(),
             _ => content,
         },
         revision,

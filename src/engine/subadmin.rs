@@ -185,7 +185,12 @@ fn settled(
     let mut proved = old.proved || settings.email_verified;
     let mut mail = None;
     let mut activated_at = old.activated_at;
-    if changed && settings.email_verified {
+    // The same generation was in force already: nobody asked for another
+    // address, the column was changed by hand, and goes back (R10).
+    let by_hand = changed && pass.in_force() && old.pending_email.is_none();
+    if by_hand {
+        proved = old.proved;
+    } else if changed && settings.email_verified {
         proved = true;
     } else if changed && old.activated_at.is_none() {
         // Nobody has signed in yet: the invitation simply goes to the new address.

@@ -205,27 +205,33 @@ async fn roles(
     let mut templates = pass.tx.roles_of(pass.source(), &keys).await?;
     // Usable in its tenant and below; elsewhere it is as if it were not there.
     templates.retain(|_, role| chain.contains(role.tenant));
-    let pins: Vec<(uuid::Uuid, &str)> = wanted
+    let held = |wanted: &WantedRole| {
+        let mut held = existing.iter().flat_map(|e| &e.roles);
+        held.find(|r| r.namespace == wanted.namespace && r.name == wanted.name)
+    };
+    // Earlier contents are needed where one is pinned, or where a copy is not
+    // what it was.
+    let broken = |wanted: &WantedRole| held(wanted).filter(|held| !held.is_intact());
+    let earlier: Vec<(uuid::Uuid, &str)> = wanted
         .iter()
-        .filter_map(|w| {
-            let (role, pin) = (templates.get(&w.key())?, w.pin.as_deref()?);
-            (role.revision != pin).then_some((role.id, pin))
+        .filter_map(|w| Some((w, templates.get(&w.key())?)))
+        .flat_map(|(w, role)| {
+            let revisions = w.pin.as_deref().into_iter().chain(broken(w).map(|held| held.revision.as_str()));
+            revisions.filter(|revision| *revision != role.revision).map(|revision| (role.id, revision))
         })
         .collect();
-    let mut pinned = if pins.is_empty() { BTreeMap::new() } else { pass.tx.role_revisions(&pins).await? };
+    let earlier = if earlier.is_empty() { BTreeMap::new() } else { pass.tx.role_revisions(&earlier).await? };
     let mut assigned = vec![];
     for wanted in &wanted {
-        let held = existing
-            .and_then(|e| e.roles.iter().find(|r| r.namespace == wanted.namespace && r.name == wanted.name));
+        let held = held(wanted);
         let template = templates.remove(&wanted.key()).map(|role| {
-            let pinned = wanted.pin.as_ref().and_then(|pin| {
-                if *pin == role.revision {
-                    Some(role.content.clone())
-                } else {
-                    pinned.remove(&(role.id, pin.clone()))
-                }
-            });
-            Template { role, pinned }
+            let content = |revision: &String| match *revision == role.revision {
+                true => Some(role.content.clone()),
+                false => earlier.get(&(role.id, revision.clone())).cloned(),
+            };
+            let pinned = wanted.pin.as_ref().and_then(content);
+            let held = held.filter(|held| !held.is_intact()).and_then(|held| content(&held.revision));
+            Template { pinned, held, role }
         });
         assigned.push(assign(key, wanted, held, template.as_ref(), reassign)?);
     }
