@@ -13,6 +13,7 @@ mod grant;
 mod manifest;
 mod pass;
 mod role;
+mod room;
 mod subadmin;
 mod tenant;
 mod written;

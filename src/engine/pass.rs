@@ -230,13 +230,15 @@ impl<'a> Pass<'a> {
     }
 
     /// Tells everybody above an account, and itself, that room under a quota
-    /// may have changed: who waits listens to whichever of them bounds it.
+    /// may have changed: who waits listens to whichever of them bounds it, and
+    /// is judged at once; what their own status shows may lag, like counts.
     pub(crate) async fn publish_rooms(&mut self, account: Option<uuid::Uuid>) -> Result<(), StoreError> {
         let Some(account) = account else { return Ok(()) };
         for above in self.tx.managers_above(account).await? {
             self.publish(Topic::account_room(above));
         }
-        Ok(())
+        let due = self.now().saturating_add(COUNTS_LAG).unwrap_or(self.now());
+        self.tx.wake_managers(account, due).await
     }
 
     /// The entry in the register must exist before rows refer to it.
@@ -507,11 +509,16 @@ impl<'a> Pass<'a> {
 
     /// Writes the register's entry and subscriptions if they differ.
     async fn keep(&mut self, report: &Report) -> Result<(), StoreError> {
-        let topics: Vec<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
+        let mut topics: BTreeSet<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
         let known = match self.before {
             Some(_) => self.tx.subscriptions(self.object.id).await?,
             None => vec![],
         };
+        if !self.manifest.faults.is_empty() {
+            // What cannot be read still stands where it stood, and follows that.
+            topics.extend(known.iter().cloned());
+        }
+        let topics: Vec<String> = topics.into_iter().collect();
         // The register holds what was said, not when, nor whether that pass
         // happened to change something: otherwise every pass would differ.
         let mut said = report.clone();

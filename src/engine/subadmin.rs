@@ -95,7 +95,9 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
         pass.counts_changed(tenant.id);
         roles_changed(pass, &[], &roles);
-        pass.publish_rooms(authority.id()).await?;
+        if account.settings.manageable_devices.is_some() {
+            pass.publish_rooms(authority.id()).await?;
+        }
         pass.publish(Topic::contents(tenant.id));
         pass.publish_self();
         return Ok(Action::Created);
@@ -118,6 +120,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     }
     if roles != old.roles {
         pass.tx.put_assigned_roles(account.id, &roles).await?;
+        roles_changed(pass, &old.roles, &roles);
     }
     if let Some(purpose) = proof {
         mails::queue(pass, &account, purpose).await?;
@@ -146,7 +149,6 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     for key in taken(&old.account) {
         pass.publish(key);
     }
-    roles_changed(pass, &old.roles, &roles);
     let after = audited(pass, &account, &groups, &roles);
     pass.audit("updated", authority.actor(), Some(tenant.id), Some(before), Some(after)).await?;
     if own.is_none() {
@@ -252,6 +254,8 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
         pass.lock(&key).await?;
     }
+    // Whoever waits for room under its quota is bounded by its manager from now on.
+    pass.publish_rooms(Some(account.id)).await?;
     let now = pass.now();
     for object in pass.tx.managed_objects(account.id).await? {
         pass.tx.wake(object, now).await?;
@@ -278,7 +282,6 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     for key in taken(account) {
         pass.publish(key);
     }
-    pass.publish_rooms(account.managed_by).await?;
     roles_changed(pass, &found.roles, &[]);
     pass.freed(&chain);
     pass.counts_changed(account.tenant);

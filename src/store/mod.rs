@@ -16,6 +16,8 @@ pub mod audit;
 pub mod devices;
 pub mod grants;
 pub mod invitations;
+pub mod limits;
+pub mod moves;
 pub mod objects;
 pub mod outbox;
 pub mod references;
