@@ -14,9 +14,15 @@ mod accounts;
 mod concurrency;
 #[path = "engine/devices.rs"]
 mod devices;
+#[path = "engine/limits.rs"]
+mod limits;
+#[path = "engine/moves.rs"]
+mod moves;
 #[path = "engine/order.rs"]
 mod order;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/role_revisions.rs"]
+mod role_revisions;
 #[path = "engine/tenants.rs"]
 mod tenants;

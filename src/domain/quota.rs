@@ -198,7 +198,7 @@ impl Shortfall<'_> {
         let name = holder.key.as_ref().map_or_else(|| holder.tenant.path.clone(), ToString::to_string);
         // The number in use at a tenant above would tell about siblings.
         let own = viewer.is_some_and(|viewer| viewer.id == holder.tenant.id);
-        let used = if own { format!(", of which {used} are used,") } else { String::new() };
+        let used = if own { format!(" ({used} used)") } else { String::new() };
         let brought = if *more > 1 { format!(" with its {}", counted.amount(*more)) } else { String::new() };
         let within = match (viewer, consumers) {
             (Some(viewer), [_, ..]) => {
@@ -292,7 +292,7 @@ impl Bound {
         let Self { key: manager, quota, used, .. } = self;
         // What an account of a tenant above has given to others stays unsaid.
         let used = if self.tenant == viewer.id {
-            format!(", holds {} and has delegated {}", used.held, used.delegated)
+            format!(" ({} held, {} delegated)", used.held, used.delegated)
         } else {
             String::new()
         };
@@ -300,12 +300,12 @@ impl Bound {
         let named = if consumers.is_empty() {
             String::new()
         } else {
-            format!("; below it in {} the most goes to {}", viewer.path, list(named))
+            format!("; the most below it in {} goes to {}", viewer.path, list(named))
         };
         Refusal::wait(
             Reason::QuotaExceeded,
             format!(
-                "{key} needs {devices} from spec.manageableDevices of {manager}, which may manage {quota}{used} and has not enough left{named}; lower spec.manageableDevices of {key}, raise that of {manager}, or take devices back"
+                "spec.manageableDevices of {manager} is {quota}{used} and leaves no room for the {devices} that {key} asks for{named}; ask for less, raise that number, or take devices back"
             ),
             vec![Topic::account_room(self.account)],
         )

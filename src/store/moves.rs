@@ -4,7 +4,9 @@
 use uuid::Uuid;
 
 use super::sql::{Sql, args};
+use super::tenants::word;
 use super::{StoreError, Tx};
+use crate::domain::object::ObjectKey;
 use crate::domain::tenant::Tenant;
 
 impl Tx {
@@ -79,6 +81,19 @@ impl Tx {
             GROUP BY x.device_id ORDER BY x.device_id";
         let rows = self.rows(sql, args![id]).await?;
         rows.iter().map(|row| Ok((row.text("device_id")?, row.int("position")?))).collect()
+    }
+
+    /// Objects of the tenants and accounts of a subtree.
+    pub async fn objects_of_subtree(&mut self, id: Uuid) -> Result<Vec<ObjectKey>, StoreError> {
+        let sql = "SELECT o.kind, o.namespace, o.name FROM tenant_ancestor a JOIN tenant t ON t.id = a.tenant_id JOIN object o ON o.id = t.object_id WHERE a.ancestor_id = $1
+            UNION ALL SELECT o.kind, o.namespace, o.name FROM tenant_ancestor a JOIN account c ON c.tenant_id = a.tenant_id JOIN object o ON o.id = c.object_id WHERE a.ancestor_id = $1";
+        let rows = self.rows(sql, args![id]).await?;
+        rows.iter()
+            .map(|row| {
+                let kind = word("kind", row.text("kind")?)?;
+                Ok(ObjectKey { kind, namespace: row.text("namespace")?, name: row.text("name")? })
+            })
+            .collect()
     }
 
     /// The accounts of a subtree and everybody above them in the managed-by

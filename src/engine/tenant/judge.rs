@@ -147,7 +147,11 @@ async fn natural_key(
         return Ok(None);
     }
     match other.object {
-        None if pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
+        None if own.is_none() && pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
+        None if own.is_some() => {
+            let message = format!("the place {wanted} is taken by a tenant that no object manages; choose another name or parent for {}", pass.key());
+            Err(Refusal::wait(Reason::AlreadyExists, message, vec![Topic::taken(&wanted)]).into())
+        }
         None => {
             pass.subscribe(Topic::taken(&wanted));
             Err(Refusal::edit(

@@ -65,10 +65,8 @@ pub(super) async fn relocate(pass: &mut Pass<'_>, old: &Tenant, parent: Option<&
 
     // Grants and others look at whoever is inside; objects that wait in there
     // and were never in force are known by their topics only.
-    let inside = pass.tx.contents_of_subtree(old.id).await?;
-    let accounts = inside.accounts.iter().filter_map(|account| account.key.as_ref());
-    for key in inside.tenants.iter().chain(accounts) {
-        pass.publish(Topic::object(key));
+    for key in pass.tx.objects_of_subtree(old.id).await? {
+        pass.publish(Topic::object(&key));
     }
     for tenant in pass.tx.subtree(old.id).await? {
         pass.publish(Topic::tenant_room(tenant));

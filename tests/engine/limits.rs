@@ -1,0 +1,468 @@
+//! R3: limits over subtrees and quotas of accounts, under races, in words, and
+//! healed by whatever makes room.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::on_both;
+use crate::world::{ACME, World, all_ready, reason};
+use tenantry::domain::authority::account_key;
+use tenantry::domain::object::Kind::{DeviceGrant, SubAdmin, Tenant};
+use tenantry::domain::object::ObjectKey;
+use tenantry::domain::tenant::key as tenant_key;
+use tenantry::engine::Report;
+
+const WRITERS: u8 = 16;
+
+const OPERATOR: &str = "
+kind: Role
+metadata: {namespace: root, name: operator}
+spec: {tenantRef: {name: acme}, permissions: {allow: [{resources: [device], operations: [view]}]}}";
+
+fn acme(limits: &str) -> String {
+    format!("
+kind: Tenant
+metadata: {{namespace: root, name: acme}}
+spec: {{displayName: ACME, limits: {limits}}}")
+}
+
+fn tenant(name: &str, parent: &str, more: &str) -> String {
+    format!("
+kind: Tenant
+metadata: {{namespace: root, name: {name}}}
+spec: {{parentRef: {{name: {parent}}}, {more}}}")
+}
+
+fn account(name: &str, tenant: &str, more: &str) -> String {
+    format!("
+kind: SubAdmin
+metadata: {{namespace: root, name: {name}}}
+spec: {{tenantRef: {{name: {tenant}}}, username: {name}, email: {name}@example.org, {more}}}")
+}
+
+fn managed(name: &str, tenant: &str, manager: &str, more: &str) -> String {
+    account(name, tenant, &format!("managedByRef: {{name: {manager}}}, {more}"))
+}
+
+fn message(report: &Report) -> &str {
+    &report.condition("Ready").unwrap().message
+}
+
+/// What a line of `status.quota` says: limit, used, delegated, available.
+fn quota(report: &Report, name: &str) -> [Option<i64>; 4] {
+    let lines = report.status["quota"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["name"] == name).unwrap();
+    ["limit", "used", "delegated", "available"].map(|field| line[field].as_i64())
+}
+
+/// Judges the same kind of object sixteen times at once; exactly one may win.
+async fn one_wins(world: &mut World, document: impl Fn(u8) -> String, limit: &str) {
+    let manifests: Vec<_> = (0..WRITERS).map(|n| world.manifest(&document(n))).collect();
+    let outside = Arc::new(std::mem::take(&mut world.outside));
+    let mut writers = tokio::task::JoinSet::new();
+    for (n, manifest) in (0..WRITERS).zip(manifests) {
+        let (engine, outside) = (world.twin(n + 2), outside.clone());
+        writers.spawn(async move { engine.reconcile(&manifest, &*outside).await.unwrap() });
+    }
+    let reports = writers.join_all().await;
+    assert_eq!(reports.iter().filter(|report| report.ready()).count(), 1);
+    for loser in reports.iter().filter(|report| !report.ready()) {
+        assert_eq!(loser.condition("Ready").unwrap().reason.as_str(), "QuotaExceeded");
+        assert!(message(loser).contains(limit), "{}", message(loser));
+    }
+}
+
+on_both! {
+    async fn r3_of_sixteen_writers_exactly_one_gets_the_last_account_of_a_tier(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&acme("{accounts: {byTier: [{tier: Admin, max: 1}]}}")).await);
+        let limit = "limits.accounts.byTier Admin of Tenant root/acme is 1";
+        one_wins(&mut world, |n| account(&format!("w{n}"), "acme", "tier: Admin"), limit).await;
+    }
+}
+
+on_both! {
+    async fn r3_of_sixteen_writers_exactly_one_gets_the_last_account_with_a_role(world) {
+        world.apply(ACME).await;
+        world.apply(OPERATOR).await;
+        all_ready(&world.apply(&acme("{accounts: {byRole: [{roleRef: {name: operator}, max: 1}]}}")).await);
+        let limit = "limits.accounts.byRole root/operator of Tenant root/acme is 1";
+        one_wins(&mut world, |n| account(&format!("w{n}"), "acme", "roles: [{name: operator}]"), limit).await;
+    }
+}
+
+on_both! {
+    async fn r3_of_sixteen_writers_exactly_one_gets_the_last_tenant(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&acme("{tenants: 1}")).await);
+        let limit = "limits.tenants of Tenant root/acme is 1";
+        one_wins(&mut world, |n| tenant(&format!("t{n}"), "acme", ""), limit).await;
+    }
+}
+
+on_both! {
+    async fn r3_of_sixteen_writers_exactly_one_gets_the_last_delegated_device(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 1")).await);
+        let limit = "spec.manageableDevices of SubAdmin root/kim is 1";
+        one_wins(&mut world, |n| managed(&format!("w{n}"), "acme", "kim", "manageableDevices: 1"), limit).await;
+    }
+}
+
+on_both! {
+    async fn r3_of_sixteen_writers_in_different_tenants_exactly_one_gets_the_last_account(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&acme("{accounts: {total: 2}}")).await);
+        for n in 0..WRITERS {
+            world.apply(&tenant(&format!("t{n}"), "acme", "")).await;
+        }
+        let limit = "limits.accounts.total of Tenant root/acme is 2";
+        one_wins(&mut world, |n| account(&format!("w{n}"), &format!("t{n}"), ""), limit).await;
+    }
+}
+
+on_both! {
+    async fn r3_a_refusal_names_the_limit_its_holder_and_the_largest_consumers_of_the_own_tenant(world) {
+        world.apply(ACME).await;
+        for (name, parent) in [("north", "acme"), ("east", "north"), ("west", "north"), ("south", "acme")] {
+            world.apply(&tenant(name, parent, "")).await;
+        }
+        for (name, tenant) in [("n1", "north"), ("e1", "east"), ("e2", "east"), ("w1", "west"), ("s1", "south"), ("s2", "south"), ("s3", "south")] {
+            world.apply(&account(name, tenant, "")).await;
+        }
+        all_ready(&world.apply(&acme("{accounts: {total: 8}}")).await);
+        let reports = world.apply(&account("late", "north", "")).await;
+        let late = message(&reports[&account_key("root", "late")]);
+        assert_eq!(late, "limits.accounts.total of Tenant root/acme is 8 and leaves no room for SubAdmin root/late; \
+            the largest consumers in /acme/north are /acme/north/east (2 accounts), /acme/north (1 account), /acme/north/west (1 account); \
+            raise the limit or remove something that counts under it");
+        let reports = world.apply(&account("late", "acme", "")).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "late"), "QuotaExceeded");
+        let late = message(&reports[&account_key("root", "late")]);
+        assert!(late.contains("is 8 (8 used)"), "the holder's own accounts may know: {late}");
+        assert!(late.contains("/acme/north (4 accounts), /acme/south (3 accounts), /acme (1 account)"), "{late}");
+    }
+}
+
+on_both! {
+    async fn r3_consumers_are_counted_by_what_is_limited(world) {
+        world.apply(ACME).await;
+        world.apply(OPERATOR).await;
+        world.apply(&tenant("north", "acme", "")).await;
+        world.apply(&tenant("east", "north", "")).await;
+        world.apply(&account("a", "north", "tier: Admin")).await;
+        world.apply(&account("b", "east", "roles: [{name: operator}]")).await;
+        let limits = "{accounts: {byTier: [{tier: Admin, max: 1}], byRole: [{roleRef: {name: operator}, max: 1}]}}";
+        all_ready(&world.apply(&acme(limits)).await);
+        let reports = world.apply(&account("c", "north", "tier: Admin")).await;
+        let c = message(&reports[&account_key("root", "c")]);
+        assert!(c.contains("in /acme/north are /acme/north (1 account of tier Admin);"), "{c}");
+        let reports = world.apply(&account("d", "north", "roles: [{name: operator}]")).await;
+        let d = message(&reports[&account_key("root", "d")]);
+        assert!(d.contains("are /acme/north/east (1 account with role root/operator);"), "{d}");
+    }
+}
+
+on_both! {
+    async fn r3_a_refused_tenant_says_nothing_about_its_siblings(world) {
+        world.apply(ACME).await;
+        world.apply(&tenant("north", "acme", "")).await;
+        all_ready(&world.apply(&acme("{tenants: 1}")).await);
+        let reports = world.apply(&tenant("south", "acme", "")).await;
+        let south = message(&reports[&tenant_key("root", "south")]);
+        assert!(south.contains("limits.tenants of Tenant root/acme is 1"), "{south}");
+        assert!(!south.contains("north") && !south.contains("used"), "{south}");
+    }
+}
+
+on_both! {
+    async fn r3_a_refused_quota_names_who_has_most_below_the_manager_in_the_own_tenant(world) {
+        world.apply(ACME).await;
+        world.apply(&tenant("north", "acme", "")).await;
+        world.apply(&tenant("south", "acme", "")).await;
+        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 10")).await);
+        all_ready(&world.apply(&managed("nan", "north", "kim", "manageableDevices: 3")).await);
+        all_ready(&world.apply(&managed("sue", "south", "kim", "manageableDevices: 5")).await);
+        let reports = world.apply(&managed("ned", "north", "kim", "manageableDevices: 4")).await;
+        let ned = message(&reports[&account_key("root", "ned")]);
+        assert_eq!(ned, "spec.manageableDevices of SubAdmin root/kim is 10 and leaves no room for the 4 that SubAdmin root/ned asks for; \
+            the most below it in /acme/north goes to SubAdmin root/nan (3); ask for less, raise that number, or take devices back");
+        let reports = world.apply(&managed("tom", "acme", "kim", "manageableDevices: 4")).await;
+        let tom = message(&reports[&account_key("root", "tom")]);
+        assert!(tom.contains("is 10 (0 held, 8 delegated)"), "{tom}");
+        assert!(tom.contains("SubAdmin root/sue (5), SubAdmin root/nan (3)"), "{tom}");
+    }
+}
+
+on_both! {
+    async fn r3_status_shows_what_is_used_delegated_and_available_at_every_level(world) {
+        world.apply(ACME).await;
+        world.apply(OPERATOR).await;
+        world.apply(&tenant("north", "acme", "limits: {devices: 5}")).await;
+        world.apply(&acme("{devices: 10, tenants: 3, accounts: {total: 9, byTier: [{tier: Basic, max: 4}], byRole: [{roleRef: {name: operator}, max: 2}]}}")).await;
+        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 8, permissions: {allow: [{resources: [device], operations: [view]}]}")).await);
+        all_ready(&world.apply(&managed("nan", "north", "kim", "manageableDevices: 3, roles: [{name: operator}]")).await);
+        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme")), ("d3", Some("/acme"))]).await;
+        all_ready(&world.apply("
+kind: DeviceGrant
+metadata: {namespace: root, name: fleet}
+spec: {tenantRef: {name: acme}, mode: Assign, to: {subAdminRefs: [{name: kim}]}, devices: {deviceIds: [d1]}}
+---
+kind: DeviceGrant
+metadata: {namespace: root, name: away}
+spec: {tenantRef: {name: acme}, mode: Assign, to: {tenantRef: {name: north}}, devices: {deviceIds: [d2]}}").await);
+        let acme = world.again(Tenant, "root", "acme").await;
+        assert_eq!(quota(&acme, "devices"), [Some(10), Some(3), Some(1), Some(7)]);
+        assert_eq!(quota(&acme, "tenants"), [Some(3), Some(1), Some(1), Some(2)]);
+        assert_eq!(quota(&acme, "accounts"), [Some(9), Some(3), Some(1), Some(6)]);
+        assert_eq!(quota(&acme, "accounts.Basic"), [Some(4), Some(1), Some(1), Some(3)]);
+        assert_eq!(quota(&acme, "accounts.role.root/operator"), [Some(2), Some(1), Some(1), Some(1)]);
+        assert_eq!(acme.status["counts"]["grants"], 2);
+        let north = world.again(Tenant, "root", "north").await;
+        assert_eq!(quota(&north, "devices"), [Some(5), Some(1), Some(0), Some(4)]);
+        assert_eq!(quota(&north, "accounts"), [None, Some(1), Some(0), None]);
+        let kim = world.again(SubAdmin, "root", "kim").await;
+        assert_eq!(quota(&kim, "devices"), [Some(8), Some(1), Some(3), Some(4)]);
+        let nan = world.again(SubAdmin, "root", "nan").await;
+        assert_eq!(quota(&nan, "devices"), [Some(3), Some(0), Some(0), Some(3)]);
+        let ada = world.again(SubAdmin, "root", "ada").await;
+        assert_eq!(quota(&ada, "devices"), [None, Some(0), Some(0), None]);
+    }
+}
+
+/// The reason of an account that waited, once something else was applied.
+async fn after(world: &mut World, documents: &str, waiting: &str) -> String {
+    let reports = world.apply(documents).await;
+    reason(&reports, SubAdmin, "root", waiting)
+}
+
+on_both! {
+    async fn r3_whatever_makes_room_heals_who_waits(world) {
+        world.apply(ACME).await;
+        world.apply(OPERATOR).await;
+        world.apply("
+kind: Tenant
+metadata: {namespace: root, name: globex}
+spec: {}").await;
+        world.apply(&tenant("north", "acme", "")).await;
+        let late = account("late", "acme", "tier: Admin, roles: [{name: operator}]");
+
+        // The limit is raised.
+        world.apply(&acme("{accounts: {total: 1}}")).await;
+        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+        assert_eq!(after(&mut world, &acme("{accounts: {total: 2}}"), "late").await, "Reconciled");
+        world.delete(SubAdmin, "root", "late").await;
+
+        // An account's tier changes, then its role.
+        for (limits, taker) in [
+            ("{accounts: {byTier: [{tier: Admin, max: 1}]}}", "tier: Admin"),
+            ("{accounts: {byRole: [{roleRef: {name: operator}, max: 1}]}}", "roles: [{name: operator}]"),
+        ] {
+            all_ready(&world.apply(&acme(limits)).await);
+            all_ready(&world.apply(&account("first", "north", taker)).await);
+            assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+            assert_eq!(after(&mut world, &account("first", "north", "enabled: true"), "late").await, "Reconciled");
+            world.delete(SubAdmin, "root", "late").await;
+
+            // Something is removed.
+            all_ready(&world.apply(&account("first", "north", taker)).await);
+            assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+            assert!(world.delete(SubAdmin, "root", "first").await.finished);
+            assert!(world.again(SubAdmin, "root", "late").await.ready());
+            world.delete(SubAdmin, "root", "late").await;
+        }
+
+        // A sub-tenant moves away with what is in it.
+        all_ready(&world.apply(&acme("{accounts: {total: 2}}")).await);
+        all_ready(&world.apply(&account("first", "north", "")).await);
+        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+        assert_eq!(after(&mut world, &tenant("north", "globex", ""), "late").await, "Reconciled");
+    }
+}
+
+on_both! {
+    async fn r3_room_under_a_quota_heals_who_waits(world) {
+        world.apply(ACME).await;
+        let kim = |devices: u8| account("kim", "acme", &format!("tier: Admin, manageableDevices: {devices}"));
+        let bob = |manager: &str, devices: u8| managed("bob", "acme", manager, &format!("manageableDevices: {devices}"));
+        all_ready(&world.apply(&kim(5)).await);
+        all_ready(&world.apply(&account("lee", "acme", "tier: Admin, manageableDevices: 9")).await);
+        all_ready(&world.apply(&bob("kim", 3)).await);
+        let late = managed("late", "acme", "kim", "manageableDevices: 3");
+        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+        assert_eq!(after(&mut world, &kim(6), "late").await, "Reconciled", "the manager's quota is raised");
+        world.delete(SubAdmin, "root", "late").await;
+        all_ready(&world.apply(&kim(5)).await);
+        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+        assert_eq!(after(&mut world, &bob("kim", 2), "late").await, "Reconciled", "another's quota is lowered");
+        world.delete(SubAdmin, "root", "late").await;
+        all_ready(&world.apply(&bob("kim", 3)).await);
+        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+        assert_eq!(after(&mut world, &bob("lee", 3), "late").await, "Reconciled", "another has a new manager");
+    }
+}
+
+on_both! {
+    async fn r3_deleting_the_account_whose_quota_is_full_heals_who_waits_below_somebody_else(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&account("sam", "acme", "tier: SuperAdmin, manageableDevices: 1")).await);
+        all_ready(&world.apply(&managed("kim", "acme", "sam", "tier: Admin")).await);
+        let late = managed("late", "acme", "kim", "manageableDevices: 3");
+        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
+        assert!(world.delete(SubAdmin, "root", "sam").await.finished);
+        assert!(world.again(SubAdmin, "root", "late").await.ready(), "the platform bounds nobody");
+    }
+}
+
+on_both! {
+    async fn r3_an_account_without_a_quota_counts_against_the_nearest_above_that_has_one(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&account("sam", "acme", "tier: SuperAdmin, manageableDevices: 4")).await);
+        all_ready(&world.apply(&managed("kim", "acme", "sam", "tier: Admin")).await);
+        all_ready(&world.apply(&managed("bob", "acme", "kim", "manageableDevices: 3")).await);
+        let reports = world.apply(&managed("eve", "acme", "kim", "manageableDevices: 2")).await;
+        let eve = message(&reports[&account_key("root", "eve")]);
+        assert!(eve.contains("of SubAdmin root/sam is 4 (0 held, 3 delegated)"), "{eve}");
+        // A quota of its own may not lie below what it answers for.
+        let reports = world.apply(&managed("kim", "acme", "sam", "tier: Admin, manageableDevices: 2")).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "kim"), "LimitBelowUse");
+        let reports = world.apply(&managed("kim", "acme", "sam", "tier: Admin, manageableDevices: 3")).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "kim"), "Reconciled");
+        let sam = world.again(SubAdmin, "root", "sam").await;
+        assert_eq!(quota(&sam, "devices"), [Some(4), Some(0), Some(3), Some(1)]);
+    }
+}
+
+on_both! {
+    async fn r3_a_limit_below_use_refuses_the_whole_edit_and_heals_when_use_falls(world) {
+        world.apply(ACME).await;
+        world.apply(&account("bob", "acme", "")).await;
+        world.apply(&acme("{accounts: {total: 4}}")).await;
+        let edit = "
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: Renamed, enabled: false, limits: {accounts: {total: 1}}}";
+        let reports = world.apply(edit).await;
+        assert_eq!(reason(&reports, Tenant, "root", "acme"), "LimitBelowUse");
+        let refused = &reports[&tenant_key("root", "acme")];
+        assert!(message(refused).contains("limits.accounts.total of Tenant root/acme would be 1, but 2 are used; remove 1 account first"), "{}", message(refused));
+        assert_eq!(quota(refused, "accounts"), [Some(4), Some(2), Some(0), Some(2)], "the old one stays");
+        let mut tx = world.engine.store().begin(tenantry::store::Access::Read).await.unwrap();
+        let acme = tx.tenant_at("/acme").await.unwrap().unwrap();
+        assert_eq!((acme.settings.display_name.as_str(), acme.settings.enabled), ("ACME", true));
+        drop(tx);
+        world.delete(SubAdmin, "root", "bob").await;
+        let healed = world.again(Tenant, "root", "acme").await;
+        assert!(healed.ready(), "{:?}", healed.conditions);
+        assert_eq!(quota(&healed, "accounts"), [Some(1), Some(1), Some(0), Some(0)]);
+    }
+}
+
+on_both! {
+    async fn r3_every_kind_of_limit_is_kept_from_falling_below_use(world) {
+        world.apply(ACME).await;
+        world.apply(OPERATOR).await;
+        world.apply(&tenant("north", "acme", "")).await;
+        world.apply(&account("bob", "north", "roles: [{name: operator}]")).await;
+        world.import(&[("d1", Some("/acme/north"))]).await;
+        for limits in [
+            "{devices: 0}", "{tenants: 0}", "{accounts: {total: 1}}",
+            "{accounts: {byTier: [{tier: Basic, max: 0}]}}", "{accounts: {byRole: [{roleRef: {name: operator}, max: 0}]}}",
+        ] {
+            let reports = world.apply(&acme(limits)).await;
+            assert_eq!(reason(&reports, Tenant, "root", "acme"), "LimitBelowUse", "{limits}");
+        }
+        all_ready(&world.apply(&acme("{devices: 1, tenants: 1, accounts: {total: 2, byTier: [{tier: Basic, max: 1}]}}")).await);
+    }
+}
+
+on_both! {
+    async fn r3_a_quota_below_use_keeps_the_old_one_and_heals_when_something_is_taken_back(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 5")).await);
+        all_ready(&world.apply(&managed("bob", "acme", "kim", "manageableDevices: 4")).await);
+        let reports = world.apply(&account("kim", "acme", "tier: Admin, company: Other, manageableDevices: 3")).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "kim"), "LimitBelowUse");
+        assert_eq!(quota(&reports[&account_key("root", "kim")], "devices"), [Some(5), Some(0), Some(4), Some(1)]);
+        let healed = after(&mut world, &managed("bob", "acme", "kim", "manageableDevices: 3"), "kim").await;
+        assert_eq!(healed, "Reconciled");
+    }
+}
+
+on_both! {
+    async fn r3_devices_that_are_held_count_against_the_quota_beside_what_is_delegated(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 2")).await);
+        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme"))]).await;
+        let give = |ids: &str| format!("
+kind: DeviceGrant
+metadata: {{namespace: root, name: fleet}}
+spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{subAdminRefs: [{{name: kim}}]}}, devices: {{deviceIds: {ids}}}}}");
+        all_ready(&world.apply(&give("[d1]")).await);
+        let bob = managed("bob", "acme", "kim", "manageableDevices: 2");
+        assert_eq!(after(&mut world, &bob, "bob").await, "QuotaExceeded");
+        all_ready(&world.apply(&managed("bob", "acme", "kim", "manageableDevices: 1")).await);
+        let reports = world.apply(&give("[d1, d2]")).await;
+        assert_eq!(reason(&reports, DeviceGrant, "root", "fleet"), "QuotaExceeded");
+        assert_eq!(reports[&ObjectKey::new(DeviceGrant, "root", "fleet")].status["devices"]["applied"], 1);
+        assert!(world.delete(SubAdmin, "root", "bob").await.finished);
+        assert!(world.again(DeviceGrant, "root", "fleet").await.ready());
+    }
+}
+
+/// Statements of one pass over a new account.
+async fn cost(world: &mut World, name: &str, tenant: &str) -> u64 {
+    let manifest = world.manifest(&account(name, tenant, ""));
+    let before = world.engine.store().statements();
+    assert!(world.pass(&manifest).await.ready());
+    world.engine.store().statements() - before
+}
+
+on_both! {
+    async fn r3_counting_takes_as_many_statements_in_a_deep_and_full_tree_as_in_a_small_one(world) {
+        world.apply(ACME).await;
+        world.apply(&acme("{accounts: {total: 100}}")).await;
+        let small = cost(&mut world, "a", "acme").await;
+        let mut parent = "acme".to_owned();
+        for depth in 0..8 {
+            let name = format!("t{depth}");
+            all_ready(&world.apply(&tenant(&name, &parent, "limits: {accounts: {total: 90}, devices: 5}")).await);
+            all_ready(&world.apply(&account(&format!("u{depth}"), &name, "")).await);
+            parent = name;
+        }
+        assert_eq!(cost(&mut world, "b", "t7").await, small);
+        world.apply(&tenant("t7", "t6", "")).await;
+        let globex = "
+kind: Tenant
+metadata: {namespace: root, name: globex}
+spec: {limits: {devices: 5, tenants: 5}}";
+        world.apply(globex).await;
+        assert!(cost(&mut world, "c", "globex").await < small, "nothing is counted where nothing limits accounts");
+    }
+}
+
+on_both! {
+    async fn r3_many_changes_below_cost_each_tenant_above_one_status(world) {
+        world.apply(ACME).await;
+        world.apply(&tenant("north", "acme", "")).await;
+        all_ready(&world.apply(&account("kim", "north", "tier: Admin, manageableDevices: 50")).await);
+        let manifests: Vec<_> =
+            (0..10).map(|n| world.manifest(&managed(&format!("u{n}"), "north", "kim", "manageableDevices: 1"))).collect();
+        for manifest in &manifests {
+            assert!(world.pass(manifest).await.ready());
+        }
+        let now = std::time::Duration::ZERO;
+        let woken = world.engine.take_woken(now, 1000).await.unwrap();
+        assert_eq!(woken, [], "counts may lag: nothing is due at once");
+        let lagging = world.engine.take_woken(std::time::Duration::from_secs(10), 1000).await.unwrap();
+        let mut times: BTreeMap<ObjectKey, usize> = BTreeMap::new();
+        for key in lagging {
+            *times.entry(key).or_default() += 1;
+        }
+        let each = |key: &ObjectKey| times.get(key).copied();
+        assert_eq!(each(&tenant_key("root", "acme")), Some(1));
+        assert_eq!(each(&tenant_key("root", "north")), Some(1));
+        assert_eq!(each(&account_key("root", "kim")), Some(1));
+        assert_eq!(times.len(), 3);
+    }
+}
