@@ -335,3 +335,6 @@ pub fn own_not_below_use(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,8 +237,13 @@ impl<'a> Pass<'a> {
         for above in self.tx.managers_above(account).await? {
             self.publish(Topic::account_room(above));
         }
-        let due = self.now().saturating_add(COUNTS_LAG).unwrap_or(self.now());
+        let due = self.counts_due();
         self.tx.wake_managers(account, due).await
+    }
+
+    /// When status shall show counts that change now.
+    pub(crate) fn counts_due(&self) -> Timestamp {
+        self.now().saturating_add(COUNTS_LAG).unwrap_or(self.now())
     }
 
     /// The entry in the register must exist before rows refer to it.
@@ -459,7 +464,7 @@ impl<'a> Pass<'a> {
         self.tx.publish(&published, publisher, now).await?;
         if !self.counts_changed.is_empty() {
             let tenants: Vec<_> = std::mem::take(&mut self.counts_changed).into_iter().collect();
-            let due = now.saturating_add(COUNTS_LAG).unwrap_or(now);
+            let due = self.counts_due();
             self.tx.wake_upwards(&tenants, due).await?;
         }
         self.tx.commit().await?;

@@ -94,7 +94,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         let after = audited(pass, &account, &groups, &roles);
         pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
         pass.counts_changed(tenant.id);
-        roles_changed(pass, &[], &roles);
+        roles_changed(pass, &[], &roles).await?;
         if account.settings.manageable_devices.is_some() {
             pass.publish_rooms(authority.id()).await?;
         }
@@ -120,7 +120,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     }
     if roles != old.roles {
         pass.tx.put_assigned_roles(account.id, &roles).await?;
-        roles_changed(pass, &old.roles, &roles);
+        roles_changed(pass, &old.roles, &roles).await?;
     }
     if let Some(purpose) = proof {
         mails::queue(pass, &account, purpose).await?;
@@ -207,11 +207,14 @@ fn settled(
     (account, mail)
 }
 
-/// Roles count their bearers: whoever gained or lost one is told.
-fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) {
-    for role in old.iter().chain(new).filter_map(|r| r.role) {
-        pass.publish(Topic::contents(role));
+/// Roles count their bearers: those that gained or lost one show it in time.
+async fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) -> Step<()> {
+    let roles: BTreeSet<_> = old.iter().chain(new).filter_map(|role| role.role).collect();
+    if !roles.is_empty() {
+        let due = pass.counts_due();
+        pass.tx.wake_roles(&roles, due).await?;
     }
+    Ok(())
 }
 
 /// Natural keys that an account holds.
@@ -257,9 +260,7 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     // Whoever waits for room under its quota is bounded by its manager from now on.
     pass.publish_rooms(Some(account.id)).await?;
     let now = pass.now();
-    for object in pass.tx.managed_objects(account.id).await? {
-        pass.tx.wake(object, now).await?;
-    }
+    pass.tx.wake_managed_by(account.id, now).await?;
     pass.tx.hand_over(account.id, account.managed_by).await?;
     let before = audited(pass, account, &found.groups, &found.roles);
     // The policy may have been changed since: a deleted object is not applied.
@@ -282,7 +283,7 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     for key in taken(account) {
         pass.publish(key);
     }
-    roles_changed(pass, &found.roles, &[]);
+    roles_changed(pass, &found.roles, &[]).await?;
     pass.freed(&chain);
     pass.counts_changed(account.tenant);
     pass.publish_self();

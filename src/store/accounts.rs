@@ -291,23 +291,17 @@ impl Tx {
         rows.iter().map(|row| row.uuid("ancestor_id")).collect()
     }
 
-    /// Objects of everything that an account answers for.
-    pub async fn managed_objects(&mut self, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
-        let sql = "SELECT object_id FROM account WHERE managed_by = $1 AND object_id IS NOT NULL
-            UNION ALL SELECT object_id FROM tenant WHERE managed_by = $1 AND object_id IS NOT NULL
-            UNION ALL SELECT object_id FROM role WHERE managed_by = $1 AND object_id IS NOT NULL
-            UNION ALL SELECT object_id FROM device_grant WHERE managed_by = $1 AND object_id IS NOT NULL";
-        let rows = self.rows(sql, args![account]).await?;
-        rows.iter().map(|row| row.uuid("object_id")).collect()
-    }
-
-    /// Passes everything that an account answers for to its own manager.
+    /// Passes everything that an account answers for to its own manager,
+    /// `heir`; everybody below it comes one level nearer to those above.
     pub async fn hand_over(&mut self, account: Uuid, heir: Option<Uuid>) -> Result<(), StoreError> {
-        let below = "SELECT id FROM account WHERE managed_by = $1 ORDER BY id";
-        for row in self.rows(below, args![account]).await? {
-            self.move_account(row.uuid("id")?, heir).await?;
-        }
+        let nearer = "UPDATE account_ancestor SET distance = distance - 1
+            WHERE account_id IN (SELECT account_id FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0)
+              AND ancestor_id IN (SELECT ancestor_id FROM account_ancestor WHERE account_id = $1 AND distance > 0)";
+        self.write(nearer, args![account]).await?;
+        self.write("DELETE FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0", args![account])
+            .await?;
         for sql in [
+            "UPDATE account SET managed_by = $2 WHERE managed_by = $1",
             "UPDATE tenant SET managed_by = $2 WHERE managed_by = $1",
             "UPDATE role SET managed_by = $2 WHERE managed_by = $1",
             "UPDATE device_grant SET managed_by = $2 WHERE managed_by = $1",

@@ -2,6 +2,8 @@
 //! to wake. Wake-ups are rows, written in the transaction that makes them
 //! necessary, so that none is lost and every process sees them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -175,6 +177,44 @@ impl Tx {
             sqlite: "INSERT INTO wakeup (object_id, due_at) VALUES ($1, $2) ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
         };
         self.write(sql, args![object, due_at]).await?;
+        Ok(())
+    }
+
+    /// Wakes the objects of everything that an account answers for.
+    pub async fn wake_managed_by(&mut self, account: Uuid, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $2::timestamptz FROM (
+                    SELECT object_id FROM account WHERE managed_by = $1
+                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
+                    UNION SELECT object_id FROM role WHERE managed_by = $1
+                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
+                ) AS managed WHERE object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = LEAST(wakeup.due_at, excluded.due_at)",
+            sqlite: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $2 FROM (
+                    SELECT object_id FROM account WHERE managed_by = $1
+                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
+                    UNION SELECT object_id FROM role WHERE managed_by = $1
+                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
+                ) AS managed WHERE object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
+        };
+        self.write(sql, args![account, due_at]).await?;
+        Ok(())
+    }
+
+    /// Wakes the objects of roles whose bearers have changed.
+    pub async fn wake_roles(&mut self, roles: &BTreeSet<Uuid>, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $2::timestamptz FROM role WHERE object_id IS NOT NULL AND id IN (SELECT jsonb_array_elements_text($1)::uuid)
+                ON CONFLICT (object_id) DO NOTHING",
+            sqlite: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $2 FROM role WHERE object_id IS NOT NULL AND id IN (SELECT value FROM json_each($1))
+                ON CONFLICT (object_id) DO NOTHING",
+        };
+        self.write(sql, args![json(roles), due_at]).await?;
         Ok(())
     }
 

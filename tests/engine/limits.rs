@@ -410,6 +410,36 @@ spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{subAdminRefs: [{{name: ki
     }
 }
 
+on_both! {
+    async fn deleting_a_manager_takes_as_many_statements_whatever_it_managed_and_keeps_the_line_above(world) {
+        world.apply(ACME).await;
+        let cost = |world: &World| world.engine.store().statements();
+        let mut costs = vec![];
+        for bearers in [1, 12] {
+            all_ready(&world.apply(&managed("sam", "acme", "ada", "tier: SuperAdmin")).await);
+            all_ready(&world.apply(&managed("kim", "acme", "sam", "tier: Admin")).await);
+            for n in 0..bearers {
+                all_ready(&world.apply(&managed(&format!("u{n}"), "acme", "sam", "")).await);
+            }
+            all_ready(&world.apply(&managed("bob", "acme", "kim", "")).await);
+            let mut gone = world.manifest(&managed("sam", "acme", "ada", "tier: SuperAdmin"));
+            gone.deleting = true;
+            let before = cost(&world);
+            assert!(world.pass(&gone).await.finished);
+            costs.push(cost(&world) - before);
+            let mut tx = world.engine.store().begin(tenantry::store::Access::Read).await.unwrap();
+            let mut line = vec![];
+            for name in ["bob", "kim", "ada"] {
+                line.push(tx.account_named(name).await.unwrap().unwrap().account.id);
+            }
+            assert_eq!(tx.managers_above(line[0]).await.unwrap(), line, "nearest first");
+            drop(tx);
+            world.settle().await;
+        }
+        assert_eq!(costs[0], costs[1]);
+    }
+}
+
 /// Statements of one pass over a new account.
 async fn cost(world: &mut World, name: &str, tenant: &str) -> u64 {
     let manifest = world.manifest(&account(name, tenant, ""));
