@@ -20,6 +20,8 @@ mod limits;
 mod moves;
 #[path = "engine/order.rs"]
 mod order;
+#[path = "engine/quotas.rs"]
+mod quotas;
 #[path = "engine/removal.rs"]
 mod removal;
 #[path = "engine/role_revisions.rs"]

@@ -1,62 +1,66 @@
-//! R3: limits over subtrees and quotas of accounts, under races, in words, and
-//! healed by whatever makes room.
+//! R3: limits over subtrees of tenants, under races, in words, and healed by
+//! whatever makes room.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::on_both;
 use crate::world::{ACME, World, all_ready, reason};
 use tenantry::domain::authority::account_key;
-use tenantry::domain::object::Kind::{DeviceGrant, SubAdmin, Tenant};
-use tenantry::domain::object::ObjectKey;
+use tenantry::domain::object::Kind::{SubAdmin, Tenant};
 use tenantry::domain::tenant::key as tenant_key;
 use tenantry::engine::Report;
 
 const WRITERS: u8 = 16;
 
-const OPERATOR: &str = "
+pub(crate) const OPERATOR: &str = "
 kind: Role
 metadata: {namespace: root, name: operator}
 spec: {tenantRef: {name: acme}, permissions: {allow: [{resources: [device], operations: [view]}]}}";
 
-fn acme(limits: &str) -> String {
-    format!("
+pub(crate) fn acme(limits: &str) -> String {
+    format!(
+        "
 kind: Tenant
 metadata: {{namespace: root, name: acme}}
-spec: {{displayName: ACME, limits: {limits}}}")
+spec: {{displayName: ACME, limits: {limits}}}"
+    )
 }
 
-fn tenant(name: &str, parent: &str, more: &str) -> String {
-    format!("
+pub(crate) fn tenant(name: &str, parent: &str, more: &str) -> String {
+    format!(
+        "
 kind: Tenant
 metadata: {{namespace: root, name: {name}}}
-spec: {{parentRef: {{name: {parent}}}, {more}}}")
+spec: {{parentRef: {{name: {parent}}}, {more}}}"
+    )
 }
 
-fn account(name: &str, tenant: &str, more: &str) -> String {
-    format!("
+pub(crate) fn account(name: &str, tenant: &str, more: &str) -> String {
+    format!(
+        "
 kind: SubAdmin
 metadata: {{namespace: root, name: {name}}}
-spec: {{tenantRef: {{name: {tenant}}}, username: {name}, email: {name}@example.org, {more}}}")
+spec: {{tenantRef: {{name: {tenant}}}, username: {name}, email: {name}@example.org, {more}}}"
+    )
 }
 
-fn managed(name: &str, tenant: &str, manager: &str, more: &str) -> String {
+pub(crate) fn managed(name: &str, tenant: &str, manager: &str, more: &str) -> String {
     account(name, tenant, &format!("managedByRef: {{name: {manager}}}, {more}"))
 }
 
-fn message(report: &Report) -> &str {
+pub(crate) fn message(report: &Report) -> &str {
     &report.condition("Ready").unwrap().message
 }
 
 /// What a line of `status.quota` says: limit, used, delegated, available.
-fn quota(report: &Report, name: &str) -> [Option<i64>; 4] {
+pub(crate) fn quota(report: &Report, name: &str) -> [Option<i64>; 4] {
     let lines = report.status["quota"].as_array().unwrap();
     let line = lines.iter().find(|line| line["name"] == name).unwrap();
     ["limit", "used", "delegated", "available"].map(|field| line[field].as_i64())
 }
 
 /// Judges the same kind of object sixteen times at once; exactly one may win.
-async fn one_wins(world: &mut World, document: impl Fn(u8) -> String, limit: &str) {
+pub(crate) async fn one_wins(world: &mut World, document: impl Fn(u8) -> String, limit: &str) {
     let manifests: Vec<_> = (0..WRITERS).map(|n| world.manifest(&document(n))).collect();
     let outside = Arc::new(std::mem::take(&mut world.outside));
     let mut writers = tokio::task::JoinSet::new();
@@ -69,6 +73,19 @@ async fn one_wins(world: &mut World, document: impl Fn(u8) -> String, limit: &st
     for loser in reports.iter().filter(|report| !report.ready()) {
         assert_eq!(loser.condition("Ready").unwrap().reason.as_str(), "QuotaExceeded");
         assert!(message(loser).contains(limit), "{}", message(loser));
+    }
+}
+
+on_both! {
+    async fn r3_other_tiers_take_nothing_from_the_limit_of_one(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&acme("{accounts: {byTier: [{tier: Admin, max: 1}]}}")).await);
+        all_ready(&world.apply(&account("kim", "acme", "tier: Admin")).await);
+        for name in ["u1", "u2", "u3"] {
+            all_ready(&world.apply(&account(name, "acme", "tier: Basic")).await);
+        }
+        let reports = world.apply(&account("u1", "acme", "tier: Admin")).await;
+        assert_eq!(reason(&reports, SubAdmin, "root", "u1"), "QuotaExceeded", "a change of tier counts");
     }
 }
 
@@ -97,15 +114,6 @@ on_both! {
         all_ready(&world.apply(&acme("{tenants: 1}")).await);
         let limit = "limits.tenants of Tenant root/acme is 1";
         one_wins(&mut world, |n| tenant(&format!("t{n}"), "acme", ""), limit).await;
-    }
-}
-
-on_both! {
-    async fn r3_of_sixteen_writers_exactly_one_gets_the_last_delegated_device(world) {
-        world.apply(ACME).await;
-        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 1")).await);
-        let limit = "spec.manageableDevices of SubAdmin root/kim is 1";
-        one_wins(&mut world, |n| managed(&format!("w{n}"), "acme", "kim", "manageableDevices: 1"), limit).await;
     }
 }
 
@@ -175,63 +183,8 @@ on_both! {
     }
 }
 
-on_both! {
-    async fn r3_a_refused_quota_names_who_has_most_below_the_manager_in_the_own_tenant(world) {
-        world.apply(ACME).await;
-        world.apply(&tenant("north", "acme", "")).await;
-        world.apply(&tenant("south", "acme", "")).await;
-        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 10")).await);
-        all_ready(&world.apply(&managed("nan", "north", "kim", "manageableDevices: 3")).await);
-        all_ready(&world.apply(&managed("sue", "south", "kim", "manageableDevices: 5")).await);
-        let reports = world.apply(&managed("ned", "north", "kim", "manageableDevices: 4")).await;
-        let ned = message(&reports[&account_key("root", "ned")]);
-        assert_eq!(ned, "spec.manageableDevices of SubAdmin root/kim is 10 and leaves no room for the 4 that SubAdmin root/ned asks for; \
-            the most below it in /acme/north goes to SubAdmin root/nan (3); ask for less, raise that number, or take devices back");
-        let reports = world.apply(&managed("tom", "acme", "kim", "manageableDevices: 4")).await;
-        let tom = message(&reports[&account_key("root", "tom")]);
-        assert!(tom.contains("is 10 (0 held, 8 delegated)"), "{tom}");
-        assert!(tom.contains("SubAdmin root/sue (5), SubAdmin root/nan (3)"), "{tom}");
-    }
-}
-
-on_both! {
-    async fn r3_status_shows_what_is_used_delegated_and_available_at_every_level(world) {
-        world.apply(ACME).await;
-        world.apply(OPERATOR).await;
-        world.apply(&tenant("north", "acme", "limits: {devices: 5}")).await;
-        world.apply(&acme("{devices: 10, tenants: 3, accounts: {total: 9, byTier: [{tier: Basic, max: 4}], byRole: [{roleRef: {name: operator}, max: 2}]}}")).await;
-        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 8, permissions: {allow: [{resources: [device], operations: [view]}]}")).await);
-        all_ready(&world.apply(&managed("nan", "north", "kim", "manageableDevices: 3, roles: [{name: operator}]")).await);
-        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme")), ("d3", Some("/acme"))]).await;
-        all_ready(&world.apply("
-kind: DeviceGrant
-metadata: {namespace: root, name: fleet}
-spec: {tenantRef: {name: acme}, mode: Assign, to: {subAdminRefs: [{name: kim}]}, devices: {deviceIds: [d1]}}
----
-kind: DeviceGrant
-metadata: {namespace: root, name: away}
-spec: {tenantRef: {name: acme}, mode: Assign, to: {tenantRef: {name: north}}, devices: {deviceIds: [d2]}}").await);
-        let acme = world.again(Tenant, "root", "acme").await;
-        assert_eq!(quota(&acme, "devices"), [Some(10), Some(3), Some(1), Some(7)]);
-        assert_eq!(quota(&acme, "tenants"), [Some(3), Some(1), Some(1), Some(2)]);
-        assert_eq!(quota(&acme, "accounts"), [Some(9), Some(3), Some(1), Some(6)]);
-        assert_eq!(quota(&acme, "accounts.Basic"), [Some(4), Some(1), Some(1), Some(3)]);
-        assert_eq!(quota(&acme, "accounts.role.root/operator"), [Some(2), Some(1), Some(1), Some(1)]);
-        assert_eq!(acme.status["counts"]["grants"], 2);
-        let north = world.again(Tenant, "root", "north").await;
-        assert_eq!(quota(&north, "devices"), [Some(5), Some(1), Some(0), Some(4)]);
-        assert_eq!(quota(&north, "accounts"), [None, Some(1), Some(0), None]);
-        let kim = world.again(SubAdmin, "root", "kim").await;
-        assert_eq!(quota(&kim, "devices"), [Some(8), Some(1), Some(3), Some(4)]);
-        let nan = world.again(SubAdmin, "root", "nan").await;
-        assert_eq!(quota(&nan, "devices"), [Some(3), Some(0), Some(0), Some(3)]);
-        let ada = world.again(SubAdmin, "root", "ada").await;
-        assert_eq!(quota(&ada, "devices"), [None, Some(0), Some(0), None]);
-    }
-}
-
 /// The reason of an account that waited, once something else was applied.
-async fn after(world: &mut World, documents: &str, waiting: &str) -> String {
+pub(crate) async fn after(world: &mut World, documents: &str, waiting: &str) -> String {
     let reports = world.apply(documents).await;
     reason(&reports, SubAdmin, "root", waiting)
 }
@@ -281,59 +234,6 @@ spec: {}").await;
 }
 
 on_both! {
-    async fn r3_room_under_a_quota_heals_who_waits(world) {
-        world.apply(ACME).await;
-        let kim = |devices: u8| account("kim", "acme", &format!("tier: Admin, manageableDevices: {devices}"));
-        let bob = |manager: &str, devices: u8| managed("bob", "acme", manager, &format!("manageableDevices: {devices}"));
-        all_ready(&world.apply(&kim(5)).await);
-        all_ready(&world.apply(&account("lee", "acme", "tier: Admin, manageableDevices: 9")).await);
-        all_ready(&world.apply(&bob("kim", 3)).await);
-        let late = managed("late", "acme", "kim", "manageableDevices: 3");
-        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
-        assert_eq!(after(&mut world, &kim(6), "late").await, "Reconciled", "the manager's quota is raised");
-        world.delete(SubAdmin, "root", "late").await;
-        all_ready(&world.apply(&kim(5)).await);
-        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
-        assert_eq!(after(&mut world, &bob("kim", 2), "late").await, "Reconciled", "another's quota is lowered");
-        world.delete(SubAdmin, "root", "late").await;
-        all_ready(&world.apply(&bob("kim", 3)).await);
-        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
-        assert_eq!(after(&mut world, &bob("lee", 3), "late").await, "Reconciled", "another has a new manager");
-    }
-}
-
-on_both! {
-    async fn r3_deleting_the_account_whose_quota_is_full_heals_who_waits_below_somebody_else(world) {
-        world.apply(ACME).await;
-        all_ready(&world.apply(&account("sam", "acme", "tier: SuperAdmin, manageableDevices: 1")).await);
-        all_ready(&world.apply(&managed("kim", "acme", "sam", "tier: Admin")).await);
-        let late = managed("late", "acme", "kim", "manageableDevices: 3");
-        assert_eq!(after(&mut world, &late, "late").await, "QuotaExceeded");
-        assert!(world.delete(SubAdmin, "root", "sam").await.finished);
-        assert!(world.again(SubAdmin, "root", "late").await.ready(), "the platform bounds nobody");
-    }
-}
-
-on_both! {
-    async fn r3_an_account_without_a_quota_counts_against_the_nearest_above_that_has_one(world) {
-        world.apply(ACME).await;
-        all_ready(&world.apply(&account("sam", "acme", "tier: SuperAdmin, manageableDevices: 4")).await);
-        all_ready(&world.apply(&managed("kim", "acme", "sam", "tier: Admin")).await);
-        all_ready(&world.apply(&managed("bob", "acme", "kim", "manageableDevices: 3")).await);
-        let reports = world.apply(&managed("eve", "acme", "kim", "manageableDevices: 2")).await;
-        let eve = message(&reports[&account_key("root", "eve")]);
-        assert!(eve.contains("of SubAdmin root/sam is 4 (0 held, 3 delegated)"), "{eve}");
-        // A quota of its own may not lie below what it answers for.
-        let reports = world.apply(&managed("kim", "acme", "sam", "tier: Admin, manageableDevices: 2")).await;
-        assert_eq!(reason(&reports, SubAdmin, "root", "kim"), "LimitBelowUse");
-        let reports = world.apply(&managed("kim", "acme", "sam", "tier: Admin, manageableDevices: 3")).await;
-        assert_eq!(reason(&reports, SubAdmin, "root", "kim"), "Reconciled");
-        let sam = world.again(SubAdmin, "root", "sam").await;
-        assert_eq!(quota(&sam, "devices"), [Some(4), Some(0), Some(3), Some(1)]);
-    }
-}
-
-on_both! {
     async fn r3_a_limit_below_use_refuses_the_whole_edit_and_heals_when_use_falls(world) {
         world.apply(ACME).await;
         world.apply(&account("bob", "acme", "")).await;
@@ -376,70 +276,6 @@ on_both! {
     }
 }
 
-on_both! {
-    async fn r3_a_quota_below_use_keeps_the_old_one_and_heals_when_something_is_taken_back(world) {
-        world.apply(ACME).await;
-        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 5")).await);
-        all_ready(&world.apply(&managed("bob", "acme", "kim", "manageableDevices: 4")).await);
-        let reports = world.apply(&account("kim", "acme", "tier: Admin, company: Other, manageableDevices: 3")).await;
-        assert_eq!(reason(&reports, SubAdmin, "root", "kim"), "LimitBelowUse");
-        assert_eq!(quota(&reports[&account_key("root", "kim")], "devices"), [Some(5), Some(0), Some(4), Some(1)]);
-        let healed = after(&mut world, &managed("bob", "acme", "kim", "manageableDevices: 3"), "kim").await;
-        assert_eq!(healed, "Reconciled");
-    }
-}
-
-on_both! {
-    async fn r3_devices_that_are_held_count_against_the_quota_beside_what_is_delegated(world) {
-        world.apply(ACME).await;
-        all_ready(&world.apply(&account("kim", "acme", "tier: Admin, manageableDevices: 2")).await);
-        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme"))]).await;
-        let give = |ids: &str| format!("
-kind: DeviceGrant
-metadata: {{namespace: root, name: fleet}}
-spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{subAdminRefs: [{{name: kim}}]}}, devices: {{deviceIds: {ids}}}}}");
-        all_ready(&world.apply(&give("[d1]")).await);
-        let bob = managed("bob", "acme", "kim", "manageableDevices: 2");
-        assert_eq!(after(&mut world, &bob, "bob").await, "QuotaExceeded");
-        all_ready(&world.apply(&managed("bob", "acme", "kim", "manageableDevices: 1")).await);
-        let reports = world.apply(&give("[d1, d2]")).await;
-        assert_eq!(reason(&reports, DeviceGrant, "root", "fleet"), "QuotaExceeded");
-        assert_eq!(reports[&ObjectKey::new(DeviceGrant, "root", "fleet")].status["devices"]["applied"], 1);
-        assert!(world.delete(SubAdmin, "root", "bob").await.finished);
-        assert!(world.again(DeviceGrant, "root", "fleet").await.ready());
-    }
-}
-
-on_both! {
-    async fn deleting_a_manager_takes_as_many_statements_whatever_it_managed_and_keeps_the_line_above(world) {
-        world.apply(ACME).await;
-        let cost = |world: &World| world.engine.store().statements();
-        let mut costs = vec![];
-        for bearers in [1, 12] {
-            all_ready(&world.apply(&managed("sam", "acme", "ada", "tier: SuperAdmin")).await);
-            all_ready(&world.apply(&managed("kim", "acme", "sam", "tier: Admin")).await);
-            for n in 0..bearers {
-                all_ready(&world.apply(&managed(&format!("u{n}"), "acme", "sam", "")).await);
-            }
-            all_ready(&world.apply(&managed("bob", "acme", "kim", "")).await);
-            let mut gone = world.manifest(&managed("sam", "acme", "ada", "tier: SuperAdmin"));
-            gone.deleting = true;
-            let before = cost(&world);
-            assert!(world.pass(&gone).await.finished);
-            costs.push(cost(&world) - before);
-            let mut tx = world.engine.store().begin(tenantry::store::Access::Read).await.unwrap();
-            let mut line = vec![];
-            for name in ["bob", "kim", "ada"] {
-                line.push(tx.account_named(name).await.unwrap().unwrap().account.id);
-            }
-            assert_eq!(tx.managers_above(line[0]).await.unwrap(), line, "nearest first");
-            drop(tx);
-            world.settle().await;
-        }
-        assert_eq!(costs[0], costs[1]);
-    }
-}
-
 /// Statements of one pass over a new account.
 async fn cost(world: &mut World, name: &str, tenant: &str) -> u64 {
     let manifest = world.manifest(&account(name, tenant, ""));
@@ -468,31 +304,5 @@ metadata: {namespace: root, name: globex}
 spec: {limits: {devices: 5, tenants: 5}}";
         world.apply(globex).await;
         assert!(cost(&mut world, "c", "globex").await < small, "nothing is counted where nothing limits accounts");
-    }
-}
-
-on_both! {
-    async fn r3_many_changes_below_cost_each_tenant_above_one_status(world) {
-        world.apply(ACME).await;
-        world.apply(&tenant("north", "acme", "")).await;
-        all_ready(&world.apply(&account("kim", "north", "tier: Admin, manageableDevices: 50")).await);
-        let manifests: Vec<_> =
-            (0..10).map(|n| world.manifest(&managed(&format!("u{n}"), "north", "kim", "manageableDevices: 1"))).collect();
-        for manifest in &manifests {
-            assert!(world.pass(manifest).await.ready());
-        }
-        let now = std::time::Duration::ZERO;
-        let woken = world.engine.take_woken(now, 1000).await.unwrap();
-        assert_eq!(woken, [], "counts may lag: nothing is due at once");
-        let lagging = world.engine.take_woken(std::time::Duration::from_secs(10), 1000).await.unwrap();
-        let mut times: BTreeMap<ObjectKey, usize> = BTreeMap::new();
-        for key in lagging {
-            *times.entry(key).or_default() += 1;
-        }
-        let each = |key: &ObjectKey| times.get(key).copied();
-        assert_eq!(each(&tenant_key("root", "acme")), Some(1));
-        assert_eq!(each(&tenant_key("root", "north")), Some(1));
-        assert_eq!(each(&account_key("root", "kim")), Some(1));
-        assert_eq!(times.len(), 3);
     }
 }

@@ -16,10 +16,12 @@ metadata: {namespace: root, name: globex}
 spec: {}";
 
 fn root(name: &str, more: &str) -> String {
-    format!("
+    format!(
+        "
 kind: Tenant
 metadata: {{namespace: root, name: {name}}}
-spec: {{{more}}}")
+spec: {{{more}}}"
+    )
 }
 
 fn tenant(name: &str, parent: &str, more: &str) -> String {
@@ -27,10 +29,12 @@ fn tenant(name: &str, parent: &str, more: &str) -> String {
 }
 
 fn account(name: &str, tenant: &str, more: &str) -> String {
-    format!("
+    format!(
+        "
 kind: SubAdmin
 metadata: {{namespace: root, name: {name}}}
-spec: {{tenantRef: {{name: {tenant}}}, username: {name}, email: {name}@example.org, {more}}}")
+spec: {{tenantRef: {{name: {tenant}}}, username: {name}, email: {name}@example.org, {more}}}"
+    )
 }
 
 fn grant(name: &str, tenant: &str, mode: &str, to: &str, devices: &str) -> String {
@@ -56,7 +60,9 @@ async fn fill(world: &mut World) {
     all_ready(&world.apply(&tenant("east", "north", "")).await);
     all_ready(&world.apply(&account("nan", "north", "tier: Admin")).await);
     all_ready(&world.apply(&account("eve", "east", "")).await);
-    world.import(&[("a1", Some("/acme")), ("n1", Some("/acme/north")), ("e1", Some("/acme/north/east"))]).await;
+    world
+        .import(&[("a1", Some("/acme")), ("n1", Some("/acme/north")), ("e1", Some("/acme/north/east"))])
+        .await;
 }
 
 on_both! {

@@ -16,10 +16,12 @@ spec: {{tenantRef: {{name: acme}}, permissions: {{allow: [{{resources: [device],
 }
 
 fn account(name: &str, more: &str) -> String {
-    format!("
+    format!(
+        "
 kind: SubAdmin
 metadata: {{namespace: root, name: {name}}}
-spec: {{tenantRef: {{name: acme}}, username: {name}, email: {name}@example.org, {more}}}")
+spec: {{tenantRef: {{name: acme}}, username: {name}, email: {name}@example.org, {more}}}"
+    )
 }
 
 const BEARER: &str = "roles: [{name: operator}]";
@@ -40,7 +42,12 @@ fn behind(report: &Report) -> bool {
 
 fn shown(role: &Report) -> (String, i64, i64, i64) {
     let number = |field: &str| role.status[field].as_i64().unwrap();
-    (role.status["revision"].as_str().unwrap().to_owned(), number("number"), number("assigned"), number("outdated"))
+    (
+        role.status["revision"].as_str().unwrap().to_owned(),
+        number("number"),
+        number("assigned"),
+        number("outdated"),
+    )
 }
 
 /// What the account may do by its copy, as the database has it.
@@ -214,9 +221,27 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn r6_a_role_gives_its_bearers_administrative_rights_by_the_copy(world) {
+        world.apply(ACME).await;
+        world.apply(&role("view", "capabilities: [ManageProjects]")).await;
+        let key = account_key("root", "bob");
+        let rights = |report: &Report| report.status["effective"]["capabilities"].to_string();
+        assert_eq!(rights(&world.apply(&account("bob", BEARER)).await[&key]), r#"["ManageProjects"]"#);
+        world.apply(&role("view", "")).await;
+        let bob = world.again(SubAdmin, "root", "bob").await;
+        assert!(behind(&bob));
+        assert_eq!(rights(&bob), r#"["ManageProjects"]"#, "the copy counts");
+        assert_eq!(rights(&world.apply(&account("bob", "")).await[&key]), "[]");
+    }
+}
+
 fn access(report: &Report) -> (bool, String) {
     let effective = &report.status["effective"];
-    (effective["individualAccess"].as_bool().unwrap(), effective["individualAccessSource"].as_str().unwrap().to_owned())
+    (
+        effective["individualAccess"].as_bool().unwrap(),
+        effective["individualAccessSource"].as_str().unwrap().to_owned(),
+    )
 }
 
 on_both! {

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
-
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

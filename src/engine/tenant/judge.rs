@@ -149,7 +149,10 @@ async fn natural_key(
     match other.object {
         None if own.is_none() && pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
         None if own.is_some() => {
-            let message = format!("the place {wanted} is taken by a tenant that no object manages; choose another name or parent for {}", pass.key());
+            let message = format!(
+                "the place {wanted} is taken by a tenant that no object manages; choose another name or parent for {}",
+                pass.key()
+            );
             Err(Refusal::wait(Reason::AlreadyExists, message, vec![Topic::taken(&wanted)]).into())
         }
         None => {
@@ -192,9 +195,7 @@ async fn limits(
         quota::not_below_use(key, existing.id, &existing.settings.limits, &settings.limits, &own_use)?;
     }
     match (existing, chain) {
-        (None, Some(chain)) => {
-            room::under_limits(pass, chain, &TenantUse::default().brought(), None).await
-        }
+        (None, Some(chain)) => room::under_limits(pass, chain, &TenantUse::default().brought(), None).await,
         (Some(existing), _) if existing.parent != above.map(|a| a.id) => {
             moves::judge(pass, existing, chain).await
         }
