@@ -10,6 +10,10 @@ mod world;
 
 #[path = "engine/accounts.rs"]
 mod accounts;
+#[path = "engine/authority.rs"]
+mod authority;
+#[path = "engine/authority_later.rs"]
+mod authority_later;
 #[path = "engine/concurrency.rs"]
 mod concurrency;
 #[path = "engine/devices.rs"]
@@ -26,5 +30,7 @@ mod quotas;
 mod removal;
 #[path = "engine/role_revisions.rs"]
 mod role_revisions;
+#[path = "engine/scope.rs"]
+mod scope;
 #[path = "engine/tenants.rs"]
 mod tenants;

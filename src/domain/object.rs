@@ -115,6 +115,11 @@ impl Topic {
     pub fn username(name: &str) -> Self {
         Self::taken(&format!("username {}", super::key::fold(name)))
     }
+    /// A group of a tenant: that it appears or goes. By its digest, because a
+    /// name may hold anything.
+    pub fn group(tenant: Uuid, name: &str) -> Self {
+        Self(format!("group/{tenant}/{}", super::key::digest(name)))
+    }
     /// The inventory, and who holds what, within a tenant's reach.
     pub fn devices(tenant: Uuid) -> Self {
         Self(format!("devices/{tenant}"))

@@ -9,6 +9,7 @@
 //! trace and says what it needs ([`Facts`]), so no transaction ever waits for
 //! the network.
 
+mod authority;
 mod grant;
 mod manifest;
 mod pass;

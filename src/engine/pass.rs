@@ -486,6 +486,7 @@ impl<'a> Pass<'a> {
         {
             // Nothing new was asked: what is in force stays (R2).
             refusal.reason = Reason::AuthorityLost;
+            refusal.message.push_str("; what is in force stays until then");
         }
         let mut conditions = ready(verdict.as_ref().map(|()| "in force as written"));
         conditions.extend(more);

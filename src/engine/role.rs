@@ -3,10 +3,12 @@
 
 use serde_json::json;
 
+use super::authority::own_creation;
 use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec, written};
 use crate::api;
-use crate::domain::authority::{Act, Authority, permit, within_capabilities, within_holding};
+use crate::domain::account::Ref;
+use crate::domain::authority::{Act, Authority, Target, permit, within_capabilities, within_holding};
 use crate::domain::capability::Capability;
 use crate::domain::object::Topic;
 use crate::domain::role::{Content, Propagation, Role};
@@ -55,7 +57,12 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Role>) -> Step<Wanted> {
         .into());
     }
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    permit(&authority, &Act { key, needs: Capability::ManageRoles, within: &chain, target: None })?;
+    let target = match own {
+        None => Target::New,
+        Some(own) if own_creation(pass, &authority, own.managed_by).await? => Target::Own,
+        Some(_) => Target::Role(Ref { namespace: key.namespace.clone(), name: key.name.clone() }),
+    };
+    permit(&authority, &Act { key, needs: Capability::ManageRoles, within: &chain, target })?;
     let content = content(spec);
     within_holding(&authority, key, "spec.permissions.allow", &content.permissions)?;
     within_capabilities(&authority, key, "spec.capabilities", &content.capabilities)?;

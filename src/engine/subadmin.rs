@@ -1,6 +1,7 @@
 //! SubAdmins: gather, judge, apply, report; and their removal (R1 to R3, R5,
 //! R6, R8, R9).
 
+mod authority;
 mod judge;
 mod mails;
 mod report;
@@ -19,6 +20,7 @@ use crate::domain::object::{Kind, ObjectKey, Topic};
 use crate::domain::role::Assigned;
 use crate::domain::tenant::{Chain, Tenant};
 use crate::store::accounts::Found;
+use crate::store::groups::Membership;
 
 /// Judges a SubAdmin and makes the database match.
 pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
@@ -86,7 +88,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
             settings,
         };
         pass.tx.insert_account(&account, password.as_deref()).await?;
-        pass.tx.put_groups(account.id, &groups).await?;
+        put_groups(pass, &account, &BTreeSet::new(), &groups).await?;
         pass.tx.put_assigned_roles(account.id, &roles).await?;
         if let Some(purpose) = first {
             mails::queue(pass, &account, purpose).await?;
@@ -116,7 +118,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         pass.publish_rooms(account.managed_by).await?;
     }
     if groups != old.groups {
-        pass.tx.put_groups(account.id, &groups).await?;
+        put_groups(pass, &account, &old.groups, &groups).await?;
     }
     if roles != old.roles {
         pass.tx.put_assigned_roles(account.id, &roles).await?;
@@ -207,6 +209,21 @@ fn settled(
     (account, mail)
 }
 
+/// Replaces an account's groups; whoever waits for one of them is told.
+async fn put_groups(
+    pass: &mut Pass<'_>,
+    account: &Account,
+    old: &BTreeSet<String>,
+    new: &BTreeSet<String>,
+) -> Step<()> {
+    let Account { id, tenant, managed_by: by, .. } = *account;
+    pass.tx.put_groups(&Membership { account: id, tenant, old, new, by }).await?;
+    for name in old.symmetric_difference(new) {
+        pass.publish(Topic::group(tenant, name));
+    }
+    Ok(())
+}
+
 /// Roles count their bearers: those that gained or lost one show it in time.
 async fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) -> Step<()> {
     let roles: BTreeSet<_> = old.iter().chain(new).filter_map(|role| role.role).collect();
@@ -259,9 +276,8 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     }
     // Whoever waits for room under its quota is bounded by its manager from now on.
     pass.publish_rooms(Some(account.id)).await?;
-    let now = pass.now();
-    pass.tx.wake_managed_by(account.id, now).await?;
-    pass.tx.hand_over(account.id, account.managed_by).await?;
+    pass.tx.wake_managed(account.id).await?;
+    pass.tx.hand_over(account.id).await?;
     let before = audited(pass, account, &found.groups, &found.roles);
     // The policy may have been changed since: a deleted object is not applied.
     let policy = spec(pass).map_or(account.settings.deletion_policy, judge::deletion_policy);
@@ -282,6 +298,9 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     }
     for key in taken(account) {
         pass.publish(key);
+    }
+    for name in &found.groups {
+        pass.publish(Topic::group(account.tenant, name));
     }
     roles_changed(pass, &found.roles, &[]).await?;
     pass.freed(&chain);

@@ -147,17 +147,19 @@ impl Tx {
             .collect()
     }
 
-    /// Whether the tree of a root tenant has a Root account, other than `except`.
+    /// The Root account of a root tenant, other than `except`: its name, and
+    /// whether an object manages it.
     pub async fn root_of_tree(
         &mut self,
         root_tenant: Uuid,
         except: Option<Uuid>,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<(String, bool)>, StoreError> {
         let sql = Sql {
-            postgres: "SELECT name FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2::uuid IS NULL OR id <> $2)",
-            sqlite: "SELECT name FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2 IS NULL OR id <> $2)",
+            postgres: "SELECT name, object_id FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2::uuid IS NULL OR id <> $2)",
+            sqlite: "SELECT name, object_id FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2 IS NULL OR id <> $2)",
         };
-        self.row(sql, args![root_tenant, except]).await?.map(|row| row.text("name")).transpose()
+        let row = self.row(sql, args![root_tenant, except]).await?;
+        row.map(|row| Ok((row.text("name")?, row.opt_uuid("object_id")?.is_some()))).transpose()
     }
 
     /// Adds an account with its place below its managers.
@@ -291,22 +293,45 @@ impl Tx {
         rows.iter().map(|row| row.uuid("ancestor_id")).collect()
     }
 
-    /// Passes everything that an account answers for to its own manager,
-    /// `heir`; everybody below it comes one level nearer to those above.
-    pub async fn hand_over(&mut self, account: Uuid, heir: Option<Uuid>) -> Result<(), StoreError> {
-        let nearer = "UPDATE account_ancestor SET distance = distance - 1
-            WHERE account_id IN (SELECT account_id FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0)
-              AND ancestor_id IN (SELECT ancestor_id FROM account_ancestor WHERE account_id = $1 AND distance > 0)";
-        self.write(nearer, args![account]).await?;
-        self.write("DELETE FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0", args![account])
-            .await?;
+    /// Wakes the objects of everything that an account answers for.
+    pub async fn wake_managed(&mut self, account: Uuid) -> Result<(), StoreError> {
+        let now = self.now();
+        let sql = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at) SELECT object_id, $2::timestamptz FROM (
+                    SELECT object_id FROM account WHERE managed_by = $1
+                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
+                    UNION SELECT object_id FROM role WHERE managed_by = $1
+                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
+                ) AS managed WHERE object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = LEAST(wakeup.due_at, excluded.due_at)",
+            sqlite: "INSERT INTO wakeup (object_id, due_at) SELECT object_id, $2 FROM (
+                    SELECT object_id FROM account WHERE managed_by = $1
+                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
+                    UNION SELECT object_id FROM role WHERE managed_by = $1
+                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
+                ) AS managed WHERE object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
+        };
+        self.write(sql, args![account, now]).await?;
+        Ok(())
+    }
+
+    /// Passes everything that an account answers for, and the groups that it
+    /// created, to its own manager; to the platform if it has none.
+    pub async fn hand_over(&mut self, account: Uuid) -> Result<(), StoreError> {
         for sql in [
-            "UPDATE account SET managed_by = $2 WHERE managed_by = $1",
-            "UPDATE tenant SET managed_by = $2 WHERE managed_by = $1",
-            "UPDATE role SET managed_by = $2 WHERE managed_by = $1",
-            "UPDATE device_grant SET managed_by = $2 WHERE managed_by = $1",
+            // Whoever was below it is one level nearer to everybody above it.
+            "UPDATE account_ancestor SET distance = distance - 1
+                WHERE account_id IN (SELECT account_id FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0)
+                  AND ancestor_id IN (SELECT ancestor_id FROM account_ancestor WHERE account_id = $1 AND distance > 0)",
+            "DELETE FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0",
+            "UPDATE account SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE tenant SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE role SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE device_grant SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE user_group SET created_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE created_by = $1",
         ] {
-            self.write(sql, args![account, heir]).await?;
+            self.write(sql, args![account]).await?;
         }
         Ok(())
     }
@@ -314,6 +339,7 @@ impl Tx {
     /// Removes an account with its personal data, credentials, links and
     /// queued mails (R9).
     pub async fn delete_account(&mut self, id: Uuid) -> Result<(), StoreError> {
+        self.forget_groups_of(id).await?;
         self.write("DELETE FROM account WHERE id = $1", args![id]).await?;
         Ok(())
     }
@@ -325,38 +351,31 @@ impl Tx {
         Ok(())
     }
 
-    /// Replaces an account's groups.
-    pub async fn put_groups(&mut self, id: Uuid, groups: &BTreeSet<String>) -> Result<(), StoreError> {
-        self.write("DELETE FROM account_group WHERE account_id = $1", args![id]).await?;
-        let sql = Sql {
-            postgres: "INSERT INTO account_group (account_id, name) SELECT $1, jsonb_array_elements_text($2)",
-            sqlite: "INSERT INTO account_group (account_id, name) SELECT $1, value FROM json_each($2)",
-        };
-        self.write(sql, args![id, json(groups)]).await?;
-        Ok(())
-    }
-
     /// Replaces an account's copied roles.
     pub async fn put_assigned_roles(&mut self, id: Uuid, roles: &[Assigned]) -> Result<(), StoreError> {
         self.write("DELETE FROM account_role WHERE account_id = $1", args![id]).await?;
-        for (position, role) in roles.iter().enumerate() {
-            let sql = "INSERT INTO account_role (account_id, position, role_id, namespace, name, revision, pinned, content)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-            self.write(
-                sql,
-                args![
-                    id,
-                    i64::try_from(position).unwrap_or(i64::MAX),
-                    role.role,
-                    &role.namespace,
-                    &role.name,
-                    &role.revision,
-                    role.pinned,
-                    json(&role.content),
-                ],
-            )
-            .await?;
+        if roles.is_empty() {
+            return Ok(());
         }
+        let list: Vec<_> = roles
+            .iter()
+            .enumerate()
+            .map(|(position, role)| {
+                serde_json::json!({
+                    "position": position, "role": role.role, "namespace": role.namespace, "name": role.name,
+                    "revision": role.revision, "pinned": role.pinned, "content": role.content,
+                })
+            })
+            .collect();
+        let sql = Sql {
+            postgres: "INSERT INTO account_role (account_id, position, role_id, namespace, name, revision, pinned, content)
+                SELECT $1, (value->>'position')::bigint, (value->>'role')::uuid, value->>'namespace', value->>'name',
+                    value->>'revision', (value->>'pinned')::boolean, value->'content' FROM jsonb_array_elements($2)",
+            sqlite: "INSERT INTO account_role (account_id, position, role_id, namespace, name, revision, pinned, content)
+                SELECT $1, value->>'position', value->>'role', value->>'namespace', value->>'name',
+                    value->>'revision', value->>'pinned', value->'content' FROM json_each($2)",
+        };
+        self.write(sql, args![id, json(&list)]).await?;
         Ok(())
     }
 

@@ -13,8 +13,10 @@ mod sql;
 pub mod accounts;
 pub mod activations;
 pub mod audit;
+pub mod authority;
 pub mod devices;
 pub mod grants;
+pub mod groups;
 pub mod invitations;
 pub mod limits;
 pub mod moves;
@@ -22,6 +24,7 @@ pub mod objects;
 pub mod outbox;
 pub mod references;
 pub mod roles;
+pub mod sight;
 pub mod tenants;
 
 use std::path::PathBuf;

@@ -180,30 +180,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Wakes the objects of everything that an account answers for.
-    pub async fn wake_managed_by(&mut self, account: Uuid, due_at: Timestamp) -> Result<(), StoreError> {
-        let sql = Sql {
-            postgres: "INSERT INTO wakeup (object_id, due_at)
-                SELECT object_id, $2::timestamptz FROM (
-                    SELECT object_id FROM account WHERE managed_by = $1
-                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
-                    UNION SELECT object_id FROM role WHERE managed_by = $1
-                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
-                ) AS managed WHERE object_id IS NOT NULL
-                ON CONFLICT (object_id) DO UPDATE SET due_at = LEAST(wakeup.due_at, excluded.due_at)",
-            sqlite: "INSERT INTO wakeup (object_id, due_at)
-                SELECT object_id, $2 FROM (
-                    SELECT object_id FROM account WHERE managed_by = $1
-                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
-                    UNION SELECT object_id FROM role WHERE managed_by = $1
-                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
-                ) AS managed WHERE object_id IS NOT NULL
-                ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
-        };
-        self.write(sql, args![account, due_at]).await?;
-        Ok(())
-    }
-
     /// Wakes the objects of roles whose bearers have changed.
     pub async fn wake_roles(&mut self, roles: &BTreeSet<Uuid>, due_at: Timestamp) -> Result<(), StoreError> {
         let sql = Sql {
@@ -313,8 +289,9 @@ impl Tx {
         Ok(self.row(sql, args![source, by]).await?.is_some())
     }
 
-    /// Whether the tenant object `other` waits for `key`, directly or through
-    /// others that were never in force either (R4: cycles of parents).
+    /// Whether the object `other` waits for `key`, which is of the same kind,
+    /// directly or through others that were never in force either: cycles of
+    /// parents (R4) and of managers (R2).
     pub async fn waits_for(
         &mut self,
         source: &str,
@@ -323,16 +300,19 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let sql = "WITH RECURSIVE waits (id, depth) AS (
                 SELECT o.id, 0 FROM object o JOIN subscription s ON s.object_id = o.id
-                    WHERE s.topic = $1 AND o.source = $2 AND o.kind = 'Tenant' AND o.applied_generation IS NULL
+                    WHERE s.topic = $1 AND o.source = $2 AND o.kind = $5 AND o.applied_generation IS NULL
                 UNION
                 SELECT o.id, w.depth + 1 FROM waits w
                     JOIN object a ON a.id = w.id
-                    JOIN subscription s ON s.topic = 'object/Tenant/' || a.namespace || '/' || a.name
+                    JOIN subscription s ON s.topic = 'object/' || a.kind || '/' || a.namespace || '/' || a.name
                     JOIN object o ON o.id = s.object_id
-                    WHERE o.source = $2 AND o.kind = 'Tenant' AND o.applied_generation IS NULL AND w.depth < 64)
+                    WHERE o.source = $2 AND o.kind = $5 AND o.applied_generation IS NULL AND w.depth < 64)
             SELECT 1 AS one FROM waits w JOIN object o ON o.id = w.id WHERE o.namespace = $3 AND o.name = $4 LIMIT 1";
         let topic = Topic::object(key);
-        Ok(self.row(sql, args![topic.as_str(), source, &other.namespace, &other.name]).await?.is_some())
+        Ok(self
+            .row(sql, args![topic.as_str(), source, &other.namespace, &other.name, key.kind.as_str()])
+            .await?
+            .is_some())
     }
 
     /// A named fact about this database.

@@ -1,6 +1,8 @@
 //! Rows of tenants, the closure of who is above whom, and what a subtree
 //! contains.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use uuid::Uuid;
 
 use super::sql::{Row, Sql, args, json};
@@ -75,6 +77,23 @@ impl Tx {
             WHERE a.tenant_id = $1 ORDER BY a.distance";
         let rows = self.rows(sql, args![id]).await?;
         Ok(Chain(rows.iter().map(level).collect::<Result<_, _>>()?))
+    }
+
+    /// Each of these tenants with all above it, nearest first.
+    pub async fn chains(&mut self, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, Chain>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
+                WHERE a.tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid) ORDER BY a.tenant_id, a.distance",
+            sqlite: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
+                WHERE a.tenant_id IN (SELECT value FROM json_each($1)) ORDER BY a.tenant_id, a.distance",
+        };
+        let mut chains = BTreeMap::<Uuid, Chain>::new();
+        for row in self.rows(sql, args![json(ids)]).await? {
+            chains.entry(row.uuid("below")?).or_default().0.push(level(&row)?);
+        }
+        Ok(chains)
     }
 
     /// The tenant at a path: the natural key, parent and name in one.

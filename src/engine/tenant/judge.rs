@@ -5,7 +5,7 @@
 use super::{Wanted, moves};
 use crate::api::tenant::TenantDeletionPolicy;
 use crate::api::{self, annotation};
-use crate::domain::authority::{Act, permit};
+use crate::domain::authority::{Act, Authority, Target, account_key, permit};
 use crate::domain::capability::Capability;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::quota::{self, TenantUse};
@@ -14,6 +14,7 @@ use crate::domain::tenant::{
     RoleLimit, Settings, Tenant, admits, parent_cycle, path, place,
 };
 use crate::domain::verdict::{Reason, Refusal};
+use crate::engine::authority::own_creation;
 use crate::engine::pass::{Pass, Step};
 use crate::engine::{Spec, room, written};
 
@@ -61,15 +62,66 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
     let above = chain.as_ref().and_then(|c| c.own()).cloned();
 
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    if let Some(chain) = &chain {
-        let act = Act { key, needs: Capability::ManageTenants, within: chain, target: None };
-        permit(&authority, &act)?;
-    }
+    authorize(pass, own, chain.as_ref(), &authority).await?;
 
     let adopt = natural_key(pass, own, above.as_ref()).await?;
     let existing = own.or(adopt.as_ref());
     limits(pass, existing, &settings, chain.as_ref(), above.as_ref()).await?;
     Ok(Wanted { settings, parent: above, authority, adopt })
+}
+
+/// R1 and R2 for tenants. The manager belongs above the tenant: nobody sets
+/// limits for the tenant that they are in. A move takes authority over both
+/// places, and a root tenant with a Root stays a root.
+async fn authorize(
+    pass: &mut Pass<'_>,
+    own: Option<&Tenant>,
+    above: Option<&Chain>,
+    authority: &Authority,
+) -> Step<()> {
+    let key = pass.key();
+    let Some(above) = above else {
+        return match authority.manager() {
+            None => Ok(()),
+            Some(manager) => Err(Refusal::edit(
+                Reason::OutOfScope,
+                format!(
+                    "{key} is a root tenant, and {} has no authority over one; remove spec.managedByRef: only the platform answers for root tenants",
+                    manager.key
+                ),
+            )
+            .into()),
+        };
+    };
+    let act = |within, target| Act { key, needs: Capability::ManageTenants, within, target };
+    let Some(own) = own else {
+        return Ok(permit(authority, &act(above, Target::New))?);
+    };
+    let place = pass.tx.chain(own.id).await?;
+    let old = Chain(place.0.iter().skip(1).cloned().collect());
+    let moves = own.parent != above.own().map(|t| t.id);
+    if moves {
+        permit(authority, &act(above, Target::New))?;
+    }
+    permit(authority, &act(&old, Target::Own))?;
+    if !own_creation(pass, authority, own.managed_by).await? {
+        permit(authority, &act(&place, Target::Tenant(key)))?;
+    }
+    if moves
+        && own.parent.is_none()
+        && let Some((root, _)) = pass.tx.root_of_tree(own.id, None).await?
+    {
+        let root = account_key(&key.namespace, &root);
+        return Err(Refusal::wait(
+            Reason::RootExists,
+            format!(
+                "{key} cannot be moved below another tenant while {root} is its Root: a Root belongs to a root tenant; change spec.tier of {root} first or remove spec.parentRef"
+            ),
+            vec![Topic::object(&root)],
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// Whether the parent in force still admits the tenant decides, whatever its

@@ -8,31 +8,15 @@
 
 use uuid::Uuid;
 
-use crate::domain::authority::account_key;
 use crate::domain::object::Topic;
 use crate::domain::quota::Counted;
 use crate::domain::tenant::{Chain, Tenant};
-use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::pass::{Pass, Step};
 use crate::engine::room;
 
-/// Whether a tenant may move below `above`, or, without, become a root.
+/// Whether there is room for a tenant that moves below `above`; a root needs none.
 pub(super) async fn judge(pass: &mut Pass<'_>, own: &Tenant, above: Option<&Chain>) -> Step<()> {
     let Some(above) = above else { return Ok(()) };
-    if own.parent.is_none()
-        && let Some(name) = pass.tx.root_of_tree(own.id, None).await?
-    {
-        let key = pass.key();
-        let root = account_key(&key.namespace, &name);
-        return Err(Refusal::wait(
-            Reason::RootExists,
-            format!(
-                "{key} cannot become a nested tenant while it has a Root: {root}; give {root} another tier or delete it, or remove spec.parentRef of {key}"
-            ),
-            vec![Topic::object(&root)],
-        )
-        .into());
-    }
     // Ancestors that it was below before gain nothing.
     let old = pass.tx.chain(own.id).await?;
     let gaining = Chain(above.0.iter().filter(|l| !old.contains(l.tenant.id)).cloned().collect());
