@@ -165,12 +165,16 @@ pub fn assign(
         pinned: wanted.pin.is_some(),
         content: content.clone(),
     };
+    // A copy stays in force whatever becomes of its template; it belongs to the
+    // one that has the name now, if any.
+    let kept = |held: &Assigned| Assigned {
+        role: template.map(|t| t.role.id),
+        pinned: wanted.pin.is_some(),
+        ..intact(held, template)
+    };
     match (&wanted.pin, template, held) {
-        // A template that is gone leaves the copy in force.
-        (None, None, Some(held)) => Ok(Assigned { pinned: false, ..held.clone() }),
-        (Some(pin), _, Some(held)) if *pin == held.revision => {
-            Ok(Assigned { pinned: true, ..intact(held, template) })
-        }
+        (None, None, Some(held)) => Ok(kept(held)),
+        (Some(pin), _, Some(held)) if *pin == held.revision => Ok(kept(held)),
         (_, None, _) => Err(super::tenant::missing(account, "spec.roles", &wanted.key())),
         (Some(pin), Some(template), _) => match &template.pinned {
             Some(content) => Ok(copy(&template.role, pin, content)),
@@ -187,7 +191,7 @@ pub fn assign(
         (None, Some(template), Some(held))
             if !reassign && template.role.propagation == Propagation::OnReassign =>
         {
-            Ok(Assigned { pinned: false, ..intact(held, Some(template)) })
+            Ok(kept(held))
         }
         (None, Some(template), _) => {
             Ok(copy(&template.role, &template.role.revision, &template.role.content))

@@ -16,6 +16,7 @@ mod line;
 mod manifest;
 mod pass;
 mod role;
+mod room;
 mod subadmin;
 mod tenant;
 mod written;

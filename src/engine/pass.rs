@@ -272,13 +272,31 @@ impl<'a> Pass<'a> {
     }
 
     /// Tells everybody above an account, and itself, that room under a quota
-    /// may have changed: who waits listens to whichever of them bounds it.
+    /// may have changed: who waits listens to whichever of them bounds it, and
+    /// is judged at once; what their own status shows may lag, like counts.
     pub(crate) async fn publish_rooms(&mut self, account: Option<uuid::Uuid>) -> Result<(), StoreError> {
         let Some(account) = account else { return Ok(()) };
         for above in self.tx.managers_above(account).await? {
             self.publish(Topic::account_room(above));
         }
-        Ok(())
+        let due = self.counts_due();
+        self.tx.wake_managers(account, due).await
+    }
+
+    /// Tells whoever waits for room under the quotas of an account and of those
+    /// above it that there is less of it.
+    pub(crate) async fn taken_quota(&mut self, account: Option<Uuid>) -> Result<(), StoreError> {
+        let Some(account) = account else { return Ok(()) };
+        for above in self.tx.managers_above(account).await? {
+            self.publish_later(Topic::account_room(above));
+        }
+        let due = self.counts_due();
+        self.tx.wake_managers(account, due).await
+    }
+
+    /// When status shall show counts that change now.
+    pub(crate) fn counts_due(&self) -> Timestamp {
+        self.now().saturating_add(COUNTS_LAG).unwrap_or(self.now())
     }
 
     /// Tells whoever waits for room in this chain that there is less of it.
@@ -615,7 +633,7 @@ impl<'a> Pass<'a> {
         self.tx.publish(&later, publisher, now.saturating_add(COUNTS_LAG).unwrap_or(now)).await?;
         if !self.counts_changed.is_empty() {
             let tenants: Vec<_> = std::mem::take(&mut self.counts_changed).into_iter().collect();
-            let due = now.saturating_add(COUNTS_LAG).unwrap_or(now);
+            let due = self.counts_due();
             self.tx.wake_upwards(&tenants, due).await?;
         }
         self.tx.commit().await?;
@@ -666,11 +684,16 @@ impl<'a> Pass<'a> {
 
     /// Writes the register's entry and subscriptions if they differ.
     async fn keep(&mut self, report: &Report) -> Result<(), StoreError> {
-        let topics: Vec<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
+        let mut topics: BTreeSet<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
         let known = match self.before {
             Some(_) => self.tx.subscriptions(self.object.id).await?,
             None => vec![],
         };
+        if !self.manifest.faults.is_empty() {
+            // What cannot be read still stands where it stood, and follows that.
+            topics.extend(known.iter().cloned());
+        }
+        let topics: Vec<String> = topics.into_iter().collect();
         // The register holds what was said, not when, nor whether that pass
         // happened to change something: otherwise every pass would differ.
         let mut said = report.clone();

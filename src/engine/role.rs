@@ -154,7 +154,6 @@ async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>) -> Step<Ou
         None => json!({}),
         Some(role) => {
             let (assigned, outdated) = pass.tx.role_assignments(role.id, &role.revision).await?;
-            pass.subscribe(Topic::contents(role.id));
             json!({"revision": role.revision, "number": role.number, "assigned": assigned, "outdated": outdated})
         }
     };

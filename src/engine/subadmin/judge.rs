@@ -12,13 +12,14 @@ use crate::domain::authority::Authority;
 use crate::domain::key::fold;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::password;
-use crate::domain::quota::{self, Addition};
+use crate::domain::quota::{self, Counted};
 use crate::domain::role::{Assigned, Template, Wanted as WantedRole, assign};
 use crate::domain::tenant::{Chain, Tenant};
 use crate::domain::tier::Tier;
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::SecretFact;
 use crate::engine::pass::{Pass, Step};
+use crate::engine::room::{self, Share};
 use crate::engine::written;
 use crate::store::accounts::Found;
 
@@ -248,58 +249,32 @@ async fn room(
     roles: &[Assigned],
     authority: &Authority,
 ) -> Step<()> {
-    let key = pass.key();
     let had: BTreeSet<Ref> = existing.map(|e| e.roles.iter().map(as_ref).collect()).unwrap_or_default();
-    let gained: Vec<(Ref, i64)> =
-        roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
-    let new_tier = existing.is_none_or(|e| e.account.settings.tier != settings.tier);
-    // Counting a large tree costs time; most trees have no limit to count for.
-    let bounded = chain.0.iter().any(|l| l.tenant.settings.limits.bounds_accounts());
-    if bounded && (existing.is_none() || new_tier || !gained.is_empty()) {
-        let addition = Addition {
-            accounts: i64::from(existing.is_none()),
-            by_tier: if new_tier { vec![(settings.tier, 1)] } else { vec![] },
-            by_role: gained,
-            ..Addition::default()
-        };
-        let rooms = chain.0.iter().filter(|l| l.tenant.settings.limits.bounds_accounts());
-        let rooms: Vec<_> = rooms.map(|l| Topic::tenant_room(l.tenant.id)).collect();
-        pass.room_in_turn(&rooms).await?;
-        let uses = pass.tx.uses(tenant.id).await?;
-        let consumers = pass.tx.largest_consumers(tenant.id).await?;
-        quota::room(key, chain, &uses, &addition, &consumers)?;
+    let gained = roles.iter().map(as_ref).filter(|r| !had.contains(r));
+    let mut addition: Vec<(Counted, i64)> = gained.map(|r| (Counted::Role(r), 1)).collect();
+    if existing.is_none() {
+        addition.push((Counted::Accounts, 1));
     }
+    if existing.is_none_or(|e| e.account.settings.tier != settings.tier) {
+        addition.push((Counted::Tier(settings.tier), 1));
+    }
+    room::under_limits(pass, chain, &addition, Some(tenant)).await?;
 
-    let own = existing.map(|e| e.account.id);
-    if let (Some(own), Some(existing)) = (own, existing)
-        && existing.account.settings.manageable_devices != settings.manageable_devices
-    {
-        let used = pass.tx.account_use(own, None).await?;
-        quota::own_not_below_use(key, own, settings.manageable_devices, &used)?;
-    }
-    let manager = authority.id();
-    let unchanged = existing.is_some_and(|e| {
-        e.account.settings.manageable_devices == settings.manageable_devices
-            && e.account.managed_by == manager
+    let now = existing.map(|e| {
+        let share = Share { manager: e.account.managed_by, quota: e.account.settings.manageable_devices };
+        (e.account.id, share)
     });
-    if !unchanged {
-        // What it takes from the account above: its own quota, or what it
-        // holds and delegates if it has none.
-        let takes = match (settings.manageable_devices, own) {
-            (Some(quota), _) => quota,
-            (None, None) => 0,
-            (None, Some(own)) => {
-                let used = pass.tx.account_use(own, None).await?;
-                used.held + used.delegated
-            }
-        };
-        let bound = pass.tx.quota_bound(manager, own).await?;
-        if let Some(bound) = bound.as_ref().filter(|_| takes > 0) {
-            pass.room_in_turn(&[Topic::account_room(bound.account)]).await?;
+    let wanted = Share { manager: authority.id(), quota: settings.manageable_devices };
+    if let Some((id, now)) = now {
+        if (now.manager, now.quota) == (wanted.manager, wanted.quota) {
+            return Ok(());
         }
-        quota::delegate(key, bound.as_ref(), takes)?;
+        if wanted.quota.is_some() && wanted.quota != now.quota {
+            let used = pass.tx.account_use(id, None).await?;
+            quota::own_not_below_use(pass.key(), id, now.quota, wanted.quota, used)?;
+        }
     }
-    Ok(())
+    room::under_quota(pass, now, wanted, tenant).await
 }
 
 /// The initial password of a new account, hashed outside of the transaction.
