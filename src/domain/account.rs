@@ -177,6 +177,16 @@ pub fn effective(settings: &Settings, roles: &[Assigned], manager: Option<&Effec
     Effective { capabilities, individual_access, individual_source }
 }
 
+/// R7: Root holds every permission in its tree, a SuperAdmin too while neither
+/// roles nor allow rules of its own are given.
+pub fn holds_everything(tier: Tier, roles: &[Assigned], own: &Permissions) -> bool {
+    match tier {
+        Tier::Root => true,
+        Tier::SuperAdmin => roles.is_empty() && own.allow.is_empty(),
+        Tier::Admin | Tier::Basic => false,
+    }
+}
+
 /// What an account holds and may pass on (R7).
 pub fn holding(settings: &Settings, roles: &[Assigned]) -> Holding {
     let deny = || {
@@ -185,9 +195,7 @@ pub fn holding(settings: &Settings, roles: &[Assigned]) -> Holding {
     };
     match settings.tier {
         Tier::Root => Holding::Everything { deny: vec![] },
-        Tier::SuperAdmin if roles.is_empty() && settings.permissions.allow.is_empty() => {
-            Holding::Everything { deny: deny() }
-        }
+        tier if holds_everything(tier, roles, &settings.permissions) => Holding::Everything { deny: deny() },
         _ => Holding::Rules(Permissions {
             allow: settings
                 .permissions
