@@ -1,0 +1,568 @@
+//! Whether an act is lawful, and what it changes: every act asks the pure
+//! rules in the order in which the engine does, and changes the world only if
+//! all of them agree. What the engine decides in SQL (one Root per root tenant,
+//! who holds a device) is decided here in plain words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use tenantry::domain::account::{Account, DeletionPolicy, Ref, Scope, Settings, effective};
+use tenantry::domain::authority::{
+    Act as Deed, Authority, Reference, Target, permit, resolve, within_capabilities, within_holding,
+    within_scope,
+};
+use tenantry::domain::capability::Capability;
+use tenantry::domain::grant::Mode;
+use tenantry::domain::object::{Kind, ObjectKey};
+use tenantry::domain::permission::Permissions;
+use tenantry::domain::quota::{self, Addition};
+use tenantry::domain::role::{Assigned, Content, Propagation, Role, Template, Wanted, assign};
+use tenantry::domain::tenant::{self, Limits, Parent, Tenant};
+use tenantry::domain::tier::Tier;
+use tenantry::domain::verdict::Refusal;
+
+use crate::acts::{Act, GROUPS, Written};
+use crate::model::{AccountRow, GrantRow, Held, TenantRow, To, World, account_id, now, tenant_id};
+
+/// Why an act did not happen.
+#[derive(Debug)]
+pub(crate) enum No {
+    /// A rule refused it.
+    Refused(#[expect(dead_code, reason = "read when a test fails")] Refusal),
+    /// It means nothing in this world.
+    Moot,
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl World {
+    /// Lets an act happen if the rules permit it.
+    pub(crate) fn accept(&mut self, act: &Act) -> Result<(), No> {
+        match act.clone() {
+            Act::Tenant { by, parent, root, limits } => self.add_tenant(by, parent, root, limits),
+            Act::Account { by, tenant, written } => {
+                let tenant = tenant % self.tenants.len();
+                let by = self.pick(by);
+                self.put_account(None, by, tenant, &written)
+            }
+            Act::Rewrite { account, written } => {
+                let at = self.pick(Some(account)).ok_or(No::Moot)?;
+                let (by, tenant) = (self.accounts[at].manager, self.accounts[at].tenant);
+                self.put_account(Some(at), by, tenant, &written)
+            }
+            Act::Role { by, tenant, content } => self.add_role(by, tenant % self.tenants.len(), content),
+            Act::Share { by, tenant, to, devices, permissions, times } => {
+                let tenant = tenant % self.tenants.len();
+                let to = self.to(to.0, &to.1);
+                self.share(self.pick(by), tenant, to, devices, permissions, times)
+            }
+            Act::Assign { by, tenant, to, device, permissions } => {
+                let tenant = tenant % self.tenants.len();
+                let to = match to {
+                    (true, at) => To::Tenant(at % self.tenants.len()),
+                    (false, at) => To::Accounts(vec![self.pick(Some(at)).ok_or(No::Moot)?]),
+                };
+                self.assign(self.pick(by), tenant, to, device, permissions)
+            }
+            Act::Import { device, tenant } => self.import(device, tenant % self.tenants.len()),
+            Act::Remove { account } => self.remove(account),
+            Act::Limit { tenant, limits } => self.limit(tenant % self.tenants.len(), limits),
+            Act::Move { tenant, parent } => {
+                self.move_tenant(tenant % self.tenants.len(), parent % self.tenants.len())
+            }
+            Act::Switch { tenant, enabled, permitted } => {
+                let at = tenant % self.tenants.len();
+                let row = &mut self.tenants[at].tenant;
+                row.settings.enabled = enabled;
+                row.permitted = permitted;
+                Ok(())
+            }
+        }
+    }
+
+    fn pick(&self, at: Option<usize>) -> Option<usize> {
+        let living = self.living();
+        at.filter(|_| !living.is_empty()).map(|at| living[at % living.len()])
+    }
+
+    fn to(&self, kind: u8, which: &BTreeSet<usize>) -> To {
+        let first = which.first().copied().unwrap_or_default();
+        match kind {
+            0 => To::Tenant(first % self.tenants.len()),
+            1 => To::Group(GROUPS[first % GROUPS.len()].to_owned()),
+            _ => {
+                let picked: BTreeSet<usize> = which.iter().filter_map(|at| self.pick(Some(*at))).collect();
+                To::Accounts(picked.into_iter().collect())
+            }
+        }
+    }
+
+    /// On whose authority an object of this tenant's namespace acts.
+    fn authority(&self, key: &ObjectKey, by: Option<usize>) -> Result<Authority, Refusal> {
+        let reference = match by {
+            None => Reference::Absent,
+            Some(at) => Reference::Found(Box::new(self.manager(at))),
+        };
+        resolve(key, key.namespace == "root", reference)
+    }
+
+    fn key(&self, kind: Kind, tenant: usize, name: String) -> ObjectKey {
+        ObjectKey::new(kind, &self.tenants[tenant].key.namespace, name)
+    }
+
+    fn add_tenant(
+        &mut self,
+        by: Option<usize>,
+        parent: Option<usize>,
+        root: bool,
+        limits: Limits,
+    ) -> Result<(), No> {
+        if self.tenants.len() >= 6 {
+            return Err(No::Moot);
+        }
+        let at = self.tenants.len();
+        let above = parent.filter(|_| at > 0).map(|parent| parent % at);
+        let key = ObjectKey::new(Kind::Tenant, if root { "root" } else { "team" }, format!("t{at}"));
+        let by = self.pick(by);
+        let authority = self.authority(&key, by)?;
+        let parent = match above {
+            None => Parent::None,
+            Some(above) => {
+                Parent::Found { key: self.tenants[above].key.clone(), chain: self.chain(above), admits: true }
+            }
+        };
+        if let Some(chain) = tenant::place(&key, None, &parent, root)? {
+            permit(
+                &authority,
+                &Deed { key: &key, needs: Capability::ManageTenants, within: chain, target: None },
+            )?;
+            let addition = Addition { tenants: 1, ..Addition::default() };
+            quota::room(&key, chain, &self.uses(above.unwrap_or_default()), &addition, "")?;
+        } else if by.is_some() {
+            return Err(No::Moot);
+        }
+        let upper = above.map(|above| &self.tenants[above].tenant);
+        let tenant = Tenant {
+            id: tenant_id(at),
+            object: None,
+            parent: upper.map(|t| t.id),
+            root: upper.map_or(tenant_id(at), |t| t.root),
+            name: key.name.clone(),
+            path: tenant::path(upper, &key.name),
+            permitted: true,
+            settings: tenant::Settings {
+                display_name: key.name.clone(),
+                enabled: true,
+                allowed_namespaces: tenant::NamespacePolicy::All,
+                limits,
+                owner: None,
+                mail: None,
+                branding: None,
+                deletion_policy: tenant::DeletionPolicy::Refuse,
+            },
+            managed_by: by.map(account_id),
+            created_at: now(),
+        };
+        self.tenants.push(TenantRow { tenant, key, parent: above });
+        Ok(())
+    }
+
+    fn put_account(
+        &mut self,
+        own: Option<usize>,
+        by: Option<usize>,
+        tenant: usize,
+        written: &Written,
+    ) -> Result<(), No> {
+        let at = own.unwrap_or(self.accounts.len());
+        if at >= 16 {
+            return Err(No::Moot);
+        }
+        let key = match own {
+            Some(own) => self.accounts[own].key.clone(),
+            None => self.key(Kind::SubAdmin, tenant, format!("a{at}")),
+        };
+        let chain = self.chain(tenant);
+        let authority = self.authority(&key, by)?;
+        let existing = own.map(|own| self.accounts[own].clone());
+        let roles = self.copies(&key, existing.as_ref(), tenant, &written.roles)?;
+        let settings = self.settings(at, written);
+
+        // R1 and R2. What is created lies in the scope's tenants; what exists
+        // and was created by the manager is in scope anyway.
+        let none = BTreeSet::new();
+        let target = |own_creation| Target {
+            tier: existing.as_ref().map_or(written.tier, |e| e.account.settings.tier.max(written.tier)),
+            groups: &none,
+            roles: BTreeSet::new(),
+            own_creation,
+        };
+        let deed = |needs, own_creation| Deed {
+            key: &key,
+            needs,
+            within: &chain,
+            target: Some(target(own_creation)),
+        };
+        permit(&authority, &deed(Capability::ManageUsers, existing.is_some()))?;
+        if !written.groups.is_empty() {
+            permit(&authority, &deed(Capability::ManageUserGroups, true))?;
+        }
+        within_holding(&authority, &key, "spec.permissions.allow", &settings.permissions)?;
+        if let Some(names) = &settings.capabilities {
+            within_capabilities(&authority, &key, "spec.capabilities.names", names)?;
+        }
+        for role in &roles {
+            within_holding(&authority, &key, "spec.roles", &role.content.permissions)?;
+            within_capabilities(&authority, &key, "spec.roles", &role.content.capabilities)?;
+        }
+        within_scope(&authority, &key, settings.scope.as_ref(), &chain)?;
+        let is_root = |row: &AccountRow| !row.removed && row.account.settings.tier == Tier::Root;
+        let other_root =
+            self.accounts.iter().enumerate().any(|(i, row)| i != at && row.tenant == tenant && is_root(row));
+        if written.tier == Tier::Root && (self.tenants[tenant].parent.is_some() || other_root) {
+            return Err(No::Moot);
+        }
+
+        // R3.
+        let name = |role: &Assigned| Ref { namespace: role.namespace.clone(), name: role.name.clone() };
+        let had: BTreeSet<Ref> = existing.iter().flat_map(|e| e.roles.iter().map(name)).collect();
+        let new_tier = existing.as_ref().is_none_or(|e| e.account.settings.tier != written.tier);
+        let addition = Addition {
+            accounts: i64::from(existing.is_none()),
+            by_tier: if new_tier { vec![(written.tier, 1)] } else { vec![] },
+            by_role: roles.iter().map(name).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect(),
+            ..Addition::default()
+        };
+        quota::room(&key, &chain, &self.uses(tenant), &addition, "")?;
+        let used = own.map(|own| self.account_use(own, None)).unwrap_or_default();
+        quota::own_not_below_use(&key, account_id(at), settings.manageable_devices, &used)?;
+        let takes = settings.manageable_devices.unwrap_or(used.held + used.delegated);
+        quota::delegate(&key, self.bound(by, own).as_ref(), takes)?;
+
+        let above = authority.manager().map(|m| &m.account.effective);
+        let effective = effective(&settings, &roles, above);
+        let account = Account {
+            id: account_id(at),
+            object: None,
+            tenant: tenant_id(tenant),
+            name: key.name.clone(),
+            settings,
+            pending_email: None,
+            proved: true,
+            has_password: false,
+            activated_at: None,
+            effective,
+            managed_by: by.map(account_id),
+            created_at: now(),
+        };
+        let row = AccountRow {
+            account,
+            key,
+            tenant,
+            manager: by,
+            roles,
+            groups: written.groups.clone(),
+            removed: false,
+        };
+        match own {
+            Some(own) => self.accounts[own] = row,
+            None => self.accounts.push(row),
+        }
+        self.settle();
+        Ok(())
+    }
+
+    fn copies(
+        &self,
+        key: &ObjectKey,
+        existing: Option<&AccountRow>,
+        tenant: usize,
+        wanted: &BTreeSet<usize>,
+    ) -> Result<Vec<Assigned>, Refusal> {
+        let line = self.line(tenant);
+        let usable =
+            wanted.iter().filter_map(|at| self.roles.get(*at)).filter(|(home, ..)| line.contains(home));
+        usable
+            .map(|(_, role, named)| {
+                let wanted =
+                    Wanted { namespace: named.namespace.clone(), name: named.name.clone(), pin: None };
+                let held = existing.and_then(|e| e.roles.iter().find(|r| r.role == Some(role.id)));
+                assign(key, &wanted, held, Some(&Template { role: role.clone(), pinned: None }), false)
+            })
+            .collect()
+    }
+
+    fn settings(&self, at: usize, written: &Written) -> Settings {
+        let root = written.tier == Tier::Root;
+        let tenant_ref = |at: &usize| {
+            let key = &self.tenants[at % self.tenants.len()].key;
+            Ref { namespace: key.namespace.clone(), name: key.name.clone() }
+        };
+        let role_ref = |at: &usize| {
+            self.roles
+                .get(*at)
+                .map(|(.., key)| Ref { namespace: key.namespace.clone(), name: key.name.clone() })
+        };
+        Settings {
+            username: format!("a{at}"),
+            email: format!("a{at}@example.org"),
+            company: None,
+            mobile: None,
+            tier: written.tier,
+            enabled: written.enabled,
+            email_verified: true,
+            manageable_devices: written.quota,
+            capabilities: written.capabilities.clone(),
+            scope: written.scope.as_ref().map(|(tenants, groups, roles)| Scope {
+                tenants: tenants.iter().map(tenant_ref).collect(),
+                groups: groups.clone(),
+                roles: roles.iter().filter_map(role_ref).collect(),
+            }),
+            permissions: Permissions {
+                allow: written.permissions.allow.clone(),
+                // Both are refused on a Root by the schema.
+                deny: if root { vec![] } else { written.permissions.deny.clone() },
+            },
+            individual_access: written.individual_access.filter(|_| !root),
+            locale: "en".into(),
+            link_lifetime: 3600,
+            deletion_policy: DeletionPolicy::Delete,
+        }
+    }
+
+    fn add_role(&mut self, by: Option<usize>, tenant: usize, content: Content) -> Result<(), No> {
+        let at = self.roles.len();
+        if at >= 3 {
+            return Err(No::Moot);
+        }
+        let key = self.key(Kind::Role, tenant, format!("r{at}"));
+        let by = self.pick(by);
+        let authority = self.authority(&key, by)?;
+        permit(
+            &authority,
+            &Deed { key: &key, needs: Capability::ManageRoles, within: &self.chain(tenant), target: None },
+        )?;
+        within_holding(&authority, &key, "spec.permissions.allow", &content.permissions)?;
+        within_capabilities(&authority, &key, "spec.capabilities", &content.capabilities)?;
+        let role = Role {
+            id: uuid::Uuid::from_u128(0x3000 + at as u128),
+            object: None,
+            tenant: tenant_id(tenant),
+            name: key.name.clone(),
+            display_name: key.name.clone(),
+            revision: content.revision(),
+            content,
+            number: 1,
+            propagation: Propagation::OnReassign,
+            managed_by: by.map(account_id),
+            created_at: now(),
+        };
+        self.roles.push((tenant, role, key));
+        Ok(())
+    }
+
+    /// The rules that every grant is under (R2, R4).
+    fn may_grant(
+        &self,
+        by: Option<usize>,
+        tenant: usize,
+        mode: Mode,
+        to: &To,
+        permissions: &Permissions,
+    ) -> Result<ObjectKey, No> {
+        let key = self.key(Kind::DeviceGrant, tenant, format!("g{}", self.grants.len()));
+        let authority = self.authority(&key, by)?;
+        let chain = self.chain(tenant);
+        let needs = Capability::AssignAssetPermissions;
+        permit(&authority, &Deed { key: &key, needs, within: &chain, target: None })?;
+        let receivers: &[usize] = match to {
+            To::Tenant(to) if self.line(*to).contains(&tenant) => &[],
+            To::Accounts(accounts) if !accounts.is_empty() => accounts,
+            To::Group(_) => &[],
+            _ => return Err(No::Moot),
+        };
+        for at in receivers {
+            let row = &self.accounts[*at];
+            if !self.line(row.tenant).contains(&tenant) {
+                return Err(No::Moot);
+            }
+            if mode == Mode::Share && by == Some(*at) {
+                continue;
+            }
+            let target = Target {
+                tier: row.account.settings.tier,
+                groups: &row.groups,
+                roles: BTreeSet::new(),
+                own_creation: row.manager == by,
+            };
+            permit(
+                &authority,
+                &Deed { key: &key, needs, within: &self.chain(row.tenant), target: Some(target) },
+            )?;
+        }
+        within_holding(&authority, &key, "spec.permissions.allow", permissions)?;
+        Ok(key)
+    }
+
+    fn share(
+        &mut self,
+        by: Option<usize>,
+        tenant: usize,
+        to: To,
+        devices: Option<BTreeSet<usize>>,
+        permissions: Permissions,
+        times: u8,
+    ) -> Result<(), No> {
+        self.may_grant(by, tenant, Mode::Share, &to, &permissions)?;
+        let at = |offset: i64| Timestamp::from_second(now().as_second() + offset).unwrap();
+        let times = match times {
+            0 => (Some(at(0)), Some(at(1))),
+            1 => (Some(at(1)), None),
+            2 => (None, Some(at(0))),
+            _ => (None, None),
+        };
+        self.grants.push(GrantRow { tenant, giver: by, mode: Mode::Share, to, devices, permissions, times });
+        Ok(())
+    }
+
+    fn assign(
+        &mut self,
+        by: Option<usize>,
+        tenant: usize,
+        to: To,
+        device: usize,
+        permissions: Permissions,
+    ) -> Result<(), No> {
+        let key = self.may_grant(by, tenant, Mode::Assign, &to, &permissions)?;
+        // It gives what its giver holds: the account, else the tenant.
+        let held = self.devices[device];
+        let by_account = by.is_some_and(|by| held == Held::ByAccount(by));
+        if !by_account && held != Held::ByTenant(tenant) {
+            return Err(No::Moot);
+        }
+        let (home, new) = match &to {
+            To::Tenant(at) => (*at, Held::ByTenant(*at)),
+            To::Accounts(accounts) => (self.accounts[accounts[0]].tenant, Held::ByAccount(accounts[0])),
+            To::Group(_) => return Err(No::Moot),
+        };
+        // Where it counts already it takes no room.
+        let from = self.tenant_of(held).unwrap_or(tenant);
+        let counted = self.line(from);
+        let mut chain = self.chain(home);
+        chain.0.retain(|level| !counted.iter().any(|at| tenant_id(*at) == level.tenant.id));
+        let addition = Addition { devices: 1, ..Addition::default() };
+        quota::room(&key, &chain, &self.uses(home), &addition, "")?;
+        if let Held::ByAccount(receiver) = new {
+            let bound = self.bound(Some(receiver), None);
+            let already = match held {
+                Held::ByAccount(holder) => self.bound(Some(holder), None).map(|b| b.account),
+                _ => None,
+            };
+            if bound.as_ref().map(|b| b.account) != already {
+                quota::delegate(&key, bound.as_ref(), 1)?;
+            }
+        }
+        self.devices[device] = new;
+        let devices = Some([device].into());
+        self.grants.push(GrantRow {
+            tenant,
+            giver: by,
+            mode: Mode::Assign,
+            to,
+            devices,
+            permissions,
+            times: (None, None),
+        });
+        Ok(())
+    }
+
+    fn import(&mut self, device: usize, tenant: usize) -> Result<(), No> {
+        let key = self.tenants[tenant].key.clone();
+        if self.devices[device] != Held::Nobody {
+            return Err(No::Moot);
+        }
+        let addition = Addition { devices: 1, ..Addition::default() };
+        quota::room(&key, &self.chain(tenant), &self.uses(tenant), &addition, "")?;
+        self.devices[device] = Held::ByTenant(tenant);
+        Ok(())
+    }
+
+    /// R9: what it managed passes to its own manager, its devices return.
+    fn remove(&mut self, account: usize) -> Result<(), No> {
+        let at = self.pick(Some(account)).filter(|at| *at > 0).ok_or(No::Moot)?;
+        let (heir, tenant) = (self.accounts[at].manager, self.accounts[at].tenant);
+        self.accounts[at].removed = true;
+        for row in &mut self.accounts {
+            if row.manager == Some(at) {
+                row.manager = heir;
+            }
+        }
+        for held in &mut self.devices {
+            if *held == Held::ByAccount(at) {
+                *held = Held::ByTenant(tenant);
+            }
+        }
+        for grant in &mut self.grants {
+            if grant.giver == Some(at) {
+                grant.giver = heir;
+            }
+            if let To::Accounts(accounts) = &mut grant.to {
+                accounts.retain(|to| *to != at);
+            }
+        }
+        self.settle();
+        Ok(())
+    }
+
+    fn limit(&mut self, tenant: usize, limits: Limits) -> Result<(), No> {
+        let row = &self.tenants[tenant];
+        let used = self.use_of(tenant);
+        quota::not_below_use(&row.key, row.tenant.id, &row.tenant.settings.limits, &limits, &used)?;
+        self.tenants[tenant].tenant.settings.limits = limits;
+        Ok(())
+    }
+
+    /// The subtree takes room at every tenant that it did not count at before.
+    fn move_tenant(&mut self, tenant: usize, parent: usize) -> Result<(), No> {
+        if self.tenants[tenant].parent.is_none() {
+            return Err(No::Moot);
+        }
+        let key = self.tenants[tenant].key.clone();
+        let found =
+            Parent::Found { key: self.tenants[parent].key.clone(), chain: self.chain(parent), admits: true };
+        tenant::place(&key, Some(tenant_id(tenant)), &found, false)?;
+        let used = self.use_of(tenant);
+        let addition = Addition {
+            devices: used.devices,
+            tenants: used.tenants + 1,
+            accounts: used.accounts,
+            by_tier: used.by_tier,
+            by_role: used.by_role,
+        };
+        let counted = self.line(tenant);
+        let mut chain = self.chain(parent);
+        chain.0.retain(|level| !counted.iter().any(|at| tenant_id(*at) == level.tenant.id));
+        quota::room(&key, &chain, &self.uses(parent), &addition, "")?;
+        self.tenants[tenant].parent = Some(parent);
+        self.renew_paths();
+        Ok(())
+    }
+
+    fn renew_paths(&mut self) {
+        let paths: BTreeMap<usize, String> = (0..self.tenants.len())
+            .map(|at| {
+                let names: Vec<String> =
+                    self.line(at).iter().rev().map(|t| format!("/{}", self.tenants[*t].key.name)).collect();
+                (at, names.concat())
+            })
+            .collect();
+        for (at, path) in paths {
+            self.tenants[at].tenant.path = path;
+            self.tenants[at].tenant.parent = self.tenants[at].parent.map(tenant_id);
+        }
+    }
+}
