@@ -123,7 +123,13 @@ fn rule() -> impl Strategy<Value = Rule> {
 }
 
 pub(crate) fn permissions() -> impl Strategy<Value = Permissions> {
-    (vec(rule(), 0..3), prop_oneof![4 => Just(vec![]), 1 => vec(rule(), 1..2)])
+    let allow = prop_oneof![
+        2 => Just(vec![]),
+        2 => Just(vec![Rule::single("*", "*")]),
+        2 => Just(vec![Rule::single("device", "view")]),
+        4 => vec(rule(), 1..3),
+    ];
+    (allow, prop_oneof![3 => Just(vec![]), 1 => vec(rule(), 1..2)])
         .prop_map(|(allow, deny)| Permissions { allow, deny })
 }
 
@@ -142,7 +148,7 @@ pub(crate) fn content() -> impl Strategy<Value = Content> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let max = || prop_oneof![3 => Just(None), 2 => (0i64..6).prop_map(Some)];
+    let max = || prop_oneof![5 => Just(None), 1 => (1i64..8).prop_map(Some)];
     (max(), max(), max(), max(), max()).prop_map(|(devices, tenants, accounts, basic, role)| Limits {
         devices,
         tenants,
@@ -158,7 +164,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 fn groups() -> impl Strategy<Value = BTreeSet<String>> {
-    btree_set(prop::sample::select(&GROUPS[..]).prop_map(str::to_owned), 0..2)
+    btree_set(prop::sample::select(&GROUPS[..]).prop_map(str::to_owned), 0..3)
 }
 
 fn written() -> impl Strategy<Value = Written> {
@@ -166,12 +172,18 @@ fn written() -> impl Strategy<Value = Written> {
         prop::sample::select(vec![Tier::Root, Tier::SuperAdmin, Tier::Admin, Tier::Admin, Tier::Basic]);
     let scope = option::weighted(0.3, (btree_set(0usize..5, 0..3), groups(), btree_set(0usize..3, 0..2)));
     (
-        (tier, prop::bool::weighted(0.95), option::of(0i64..5), option::weighted(0.4, capabilities()), scope),
+        (
+            tier,
+            prop::bool::weighted(0.95),
+            option::weighted(0.3, 0i64..5),
+            option::weighted(0.2, capabilities()),
+            scope,
+        ),
         (
             permissions(),
             prop_oneof![4 => Just(None), 1 => any::<bool>().prop_map(Some)],
             groups(),
-            btree_set(0usize..3, 0..2),
+            btree_set(0usize..3, 0..3),
         ),
     )
         .prop_map(
@@ -200,15 +212,15 @@ fn by() -> impl Strategy<Value = Option<usize>> {
 fn growing() -> impl Strategy<Value = Act> {
     let devices = || btree_set(0usize..6, 1..4);
     prop_oneof![
-        2 => (by(), option::weighted(0.85, 0usize..6), prop::bool::weighted(0.6), limits())
+        2 => (by(), option::weighted(0.85, 0usize..6), prop::bool::weighted(0.85), limits())
             .prop_map(|(by, parent, root, limits)| Act::Tenant { by, parent, root, limits }),
-        8 => (by(), 0usize..6, written()).prop_map(|(by, tenant, written)| Act::Account { by, tenant, written }),
-        2 => (by(), 0usize..6, content()).prop_map(|(by, tenant, content)| Act::Role { by, tenant, content }),
-        4 => (by(), 0usize..6, (0u8..3, btree_set(0usize..16, 1..3)), option::weighted(0.7, devices()), permissions(), 0u8..6)
+        12 => (by(), 0usize..6, written()).prop_map(|(by, tenant, written)| Act::Account { by, tenant, written }),
+        4 => (by(), 0usize..6, content()).prop_map(|(by, tenant, content)| Act::Role { by, tenant, content }),
+        8 => (by(), 0usize..6, (0u8..3, btree_set(0usize..16, 1..3)), option::weighted(0.7, devices()), permissions(), 0u8..8)
             .prop_map(|(by, tenant, to, devices, permissions, times)| Act::Share { by, tenant, to, devices, permissions, times }),
         4 => (by(), 0usize..6, (any::<bool>(), 0usize..16), 0usize..6, permissions())
             .prop_map(|(by, tenant, to, device, permissions)| Act::Assign { by, tenant, to, device, permissions }),
-        3 => (0usize..6, 0usize..6).prop_map(|(device, tenant)| Act::Import { device, tenant }),
+        4 => (0usize..6, 0usize..6).prop_map(|(device, tenant)| Act::Import { device, tenant }),
         1 => (0usize..16).prop_map(|account| Act::Remove { account }),
     ]
 }
@@ -216,11 +228,11 @@ fn growing() -> impl Strategy<Value = Act> {
 /// Every act.
 fn any_act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        6 => growing(),
-        1 => (0usize..16, written()).prop_map(|(account, written)| Act::Rewrite { account, written }),
+        16 => growing(),
+        3 => (0usize..16, written()).prop_map(|(account, written)| Act::Rewrite { account, written }),
         1 => (0usize..6, limits()).prop_map(|(tenant, limits)| Act::Limit { tenant, limits }),
         1 => (0usize..6, 0usize..6).prop_map(|(tenant, parent)| Act::Move { tenant, parent }),
-        1 => (0usize..6, prop::bool::weighted(0.7), prop::bool::weighted(0.8))
+        1 => (0usize..6, prop::bool::weighted(0.9), prop::bool::weighted(0.9))
             .prop_map(|(tenant, enabled, permitted)| Act::Switch { tenant, enabled, permitted }),
     ]
 }
@@ -245,6 +257,9 @@ pub(crate) fn beginning() -> World {
         Act::Account { by: None, tenant: 0, written: root.clone() },
         Act::Tenant { by: Some(0), parent: Some(0), root: true, limits: Limits::default() },
         Act::Account { by: Some(0), tenant: 1, written: Written { tier: Tier::SuperAdmin, ..root } },
+        Act::Import { device: 0, tenant: 0 },
+        Act::Import { device: 1, tenant: 0 },
+        Act::Import { device: 2, tenant: 1 },
     ];
     for act in all {
         world.accept(&act).expect("the beginning is lawful");
@@ -253,19 +268,14 @@ pub(crate) fn beginning() -> World {
 }
 
 pub(crate) fn growing_acts() -> impl Strategy<Value = Vec<Act>> {
-    vec(growing(), 5..40)
+    vec(growing(), 20..80)
 }
 
 pub(crate) fn acts() -> impl Strategy<Value = Vec<Act>> {
-    vec(any_act(), 5..40)
+    vec(any_act(), 20..80)
 }
 
-/// A world that came into being by random acts, lawful ones accepted.
-pub(crate) fn grown() -> impl Strategy<Value = World> {
-    growing_acts().prop_map(lived)
-}
-
-/// Likewise, with everything that can happen later.
+/// A world that came into being by random acts, the lawful ones accepted.
 pub(crate) fn any_world() -> impl Strategy<Value = World> {
     acts().prop_map(lived)
 }

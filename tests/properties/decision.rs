@@ -1,7 +1,10 @@
 //! The decision about access on generated worlds (R4, R5, R7).
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
-use tenantry::domain::access::answer::{Decision, Effect};
+use proptest::strategy::ValueTree as _;
+use tenantry::domain::access::answer::{Decision, Effect, Ground};
 use tenantry::domain::access::decide;
 use tenantry::domain::permission::Permissions;
 use tenantry::domain::tier::Tier;
@@ -44,6 +47,33 @@ fn rules_at(world: &mut World, at: usize) -> Option<&mut Permissions> {
         _ if grants > 0 => Some(&mut world.grants[at % grants].permissions),
         _ => None,
     }
+}
+
+/// Worlds in which nothing happens prove nothing.
+#[test]
+fn the_worlds_are_rich_enough_to_meet_every_reason() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut met = BTreeMap::<&str, usize>::new();
+    for _ in 0..150 {
+        let world = any_world().new_tree(&mut runner).unwrap().current();
+        let questions = questions().new_tree(&mut runner).unwrap().current();
+        for who in 0..=world.accounts.len() {
+            for asked in &questions {
+                let decision = ask(&world, who, asked);
+                *met.entry(decision.reason.as_str()).or_default() += 1;
+                *met.entry("filtered").or_default() += usize::from(decision.filtered);
+                let shown =
+                    decision.allowed && decision.message.starts_with("DeviceGrant") && asked.device.is_some();
+                *met.entry("by a Share").or_default() += usize::from(shown);
+            }
+        }
+    }
+    let rare: Vec<_> =
+        Ground::ALL.iter().filter(|(g, _)| met.get(g.as_str()).is_none_or(|n| *n < 10)).collect();
+    assert!(
+        rare.is_empty() && met["filtered"] > 10 && met["by a Share"] > 10,
+        "{rare:?} {met:?}"
+    );
 }
 
 proptest! {

@@ -84,7 +84,8 @@ impl World {
         }
     }
 
-    fn pick(&self, at: Option<usize>) -> Option<usize> {
+    /// The account that a number in an act means.
+    pub(crate) fn pick(&self, at: Option<usize>) -> Option<usize> {
         let living = self.living();
         at.filter(|_| !living.is_empty()).map(|at| living[at % living.len()])
     }
