@@ -16,6 +16,8 @@ mod concurrency;
 mod devices;
 #[path = "engine/order.rs"]
 mod order;
+#[path = "engine/projects.rs"]
+mod projects;
 #[path = "engine/removal.rs"]
 mod removal;
 #[path = "engine/tenants.rs"]

@@ -42,6 +42,8 @@ impl Surroundings for Outside {
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) outside: Outside,
+    /// Where the database is, for what other programs read of it.
+    pub(crate) url: String,
     objects: BTreeMap<ObjectKey, Manifest>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -80,6 +82,7 @@ impl World {
         Self {
             engine: Engine::new(store, "test", RootNamespaces::Listed(vec!["root".to_owned()]), key, [1; 32]),
             outside: Outside::default(),
+            url: url.to_owned(),
             objects: BTreeMap::new(),
             _folder: folder,
         }
