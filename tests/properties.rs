@@ -5,6 +5,8 @@
 
 #[path = "properties/acts.rs"]
 mod acts;
+#[path = "properties/giving.rs"]
+mod giving;
 #[path = "properties/lawful.rs"]
 mod lawful;
 #[path = "properties/model.rs"]

@@ -70,10 +70,7 @@ fn the_worlds_are_rich_enough_to_meet_every_reason() {
     }
     let rare: Vec<_> =
         Ground::ALL.iter().filter(|(g, _)| met.get(g.as_str()).is_none_or(|n| *n < 10)).collect();
-    assert!(
-        rare.is_empty() && met["filtered"] > 10 && met["by a Share"] > 10,
-        "{rare:?} {met:?}"
-    );
+    assert!(rare.is_empty() && met["filtered"] > 10 && met["by a Share"] > 10, "{rare:?} {met:?}");
 }
 
 proptest! {

@@ -5,14 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use tenantry::domain::account::{Account, DeletionPolicy, Ref, Scope, Settings, effective};
 use tenantry::domain::authority::{
     Act as Deed, Authority, Reference, Target, permit, resolve, within_capabilities, within_holding,
     within_scope,
 };
 use tenantry::domain::capability::Capability;
-use tenantry::domain::grant::Mode;
+
 use tenantry::domain::object::{Kind, ObjectKey};
 use tenantry::domain::permission::Permissions;
 use tenantry::domain::quota::{self, Addition};
@@ -22,7 +21,7 @@ use tenantry::domain::tier::Tier;
 use tenantry::domain::verdict::Refusal;
 
 use crate::acts::{Act, GROUPS, Written};
-use crate::model::{AccountRow, GrantRow, Held, TenantRow, To, World, account_id, now, tenant_id};
+use crate::model::{AccountRow, Held, TenantRow, To, World, account_id, now, tenant_id};
 
 /// Why an act did not happen.
 #[derive(Debug)]
@@ -103,7 +102,7 @@ impl World {
     }
 
     /// On whose authority an object of this tenant's namespace acts.
-    fn authority(&self, key: &ObjectKey, by: Option<usize>) -> Result<Authority, Refusal> {
+    pub(crate) fn authority(&self, key: &ObjectKey, by: Option<usize>) -> Result<Authority, Refusal> {
         let reference = match by {
             None => Reference::Absent,
             Some(at) => Reference::Found(Box::new(self.manager(at))),
@@ -111,7 +110,7 @@ impl World {
         resolve(key, key.namespace == "root", reference)
     }
 
-    fn key(&self, kind: Kind, tenant: usize, name: String) -> ObjectKey {
+    pub(crate) fn key(&self, kind: Kind, tenant: usize, name: String) -> ObjectKey {
         ObjectKey::new(kind, &self.tenants[tenant].key.namespace, name)
     }
 
@@ -363,132 +362,6 @@ impl World {
             created_at: now(),
         };
         self.roles.push((tenant, role, key));
-        Ok(())
-    }
-
-    /// The rules that every grant is under (R2, R4).
-    fn may_grant(
-        &self,
-        by: Option<usize>,
-        tenant: usize,
-        mode: Mode,
-        to: &To,
-        permissions: &Permissions,
-    ) -> Result<ObjectKey, No> {
-        let key = self.key(Kind::DeviceGrant, tenant, format!("g{}", self.grants.len()));
-        let authority = self.authority(&key, by)?;
-        let chain = self.chain(tenant);
-        let needs = Capability::AssignAssetPermissions;
-        permit(&authority, &Deed { key: &key, needs, within: &chain, target: None })?;
-        let receivers: &[usize] = match to {
-            To::Tenant(to) if self.line(*to).contains(&tenant) => &[],
-            To::Accounts(accounts) if !accounts.is_empty() => accounts,
-            To::Group(_) => &[],
-            _ => return Err(No::Moot),
-        };
-        for at in receivers {
-            let row = &self.accounts[*at];
-            if !self.line(row.tenant).contains(&tenant) {
-                return Err(No::Moot);
-            }
-            if mode == Mode::Share && by == Some(*at) {
-                continue;
-            }
-            let target = Target {
-                tier: row.account.settings.tier,
-                groups: &row.groups,
-                roles: BTreeSet::new(),
-                own_creation: row.manager == by,
-            };
-            permit(
-                &authority,
-                &Deed { key: &key, needs, within: &self.chain(row.tenant), target: Some(target) },
-            )?;
-        }
-        within_holding(&authority, &key, "spec.permissions.allow", permissions)?;
-        Ok(key)
-    }
-
-    fn share(
-        &mut self,
-        by: Option<usize>,
-        tenant: usize,
-        to: To,
-        devices: Option<BTreeSet<usize>>,
-        permissions: Permissions,
-        times: u8,
-    ) -> Result<(), No> {
-        self.may_grant(by, tenant, Mode::Share, &to, &permissions)?;
-        let at = |offset: i64| Timestamp::from_second(now().as_second() + offset).unwrap();
-        let times = match times {
-            0 => (Some(at(0)), Some(at(1))),
-            1 => (Some(at(1)), None),
-            2 => (None, Some(at(0))),
-            _ => (None, None),
-        };
-        self.grants.push(GrantRow { tenant, giver: by, mode: Mode::Share, to, devices, permissions, times });
-        Ok(())
-    }
-
-    fn assign(
-        &mut self,
-        by: Option<usize>,
-        tenant: usize,
-        to: To,
-        device: usize,
-        permissions: Permissions,
-    ) -> Result<(), No> {
-        let key = self.may_grant(by, tenant, Mode::Assign, &to, &permissions)?;
-        // It gives what its giver holds: the account, else the tenant.
-        let held = self.devices[device];
-        let by_account = by.is_some_and(|by| held == Held::ByAccount(by));
-        if !by_account && held != Held::ByTenant(tenant) {
-            return Err(No::Moot);
-        }
-        let (home, new) = match &to {
-            To::Tenant(at) => (*at, Held::ByTenant(*at)),
-            To::Accounts(accounts) => (self.accounts[accounts[0]].tenant, Held::ByAccount(accounts[0])),
-            To::Group(_) => return Err(No::Moot),
-        };
-        // Where it counts already it takes no room.
-        let from = self.tenant_of(held).unwrap_or(tenant);
-        let counted = self.line(from);
-        let mut chain = self.chain(home);
-        chain.0.retain(|level| !counted.iter().any(|at| tenant_id(*at) == level.tenant.id));
-        let addition = Addition { devices: 1, ..Addition::default() };
-        quota::room(&key, &chain, &self.uses(home), &addition, "")?;
-        if let Held::ByAccount(receiver) = new {
-            let bound = self.bound(Some(receiver), None);
-            let already = match held {
-                Held::ByAccount(holder) => self.bound(Some(holder), None).map(|b| b.account),
-                _ => None,
-            };
-            if bound.as_ref().map(|b| b.account) != already {
-                quota::delegate(&key, bound.as_ref(), 1)?;
-            }
-        }
-        self.devices[device] = new;
-        let devices = Some([device].into());
-        self.grants.push(GrantRow {
-            tenant,
-            giver: by,
-            mode: Mode::Assign,
-            to,
-            devices,
-            permissions,
-            times: (None, None),
-        });
-        Ok(())
-    }
-
-    fn import(&mut self, device: usize, tenant: usize) -> Result<(), No> {
-        let key = self.tenants[tenant].key.clone();
-        if self.devices[device] != Held::Nobody {
-            return Err(No::Moot);
-        }
-        let addition = Addition { devices: 1, ..Addition::default() };
-        quota::room(&key, &self.chain(tenant), &self.uses(tenant), &addition, "")?;
-        self.devices[device] = Held::ByTenant(tenant);
         Ok(())
     }
 

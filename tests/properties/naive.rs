@@ -220,13 +220,16 @@ impl Naive<'_> {
             .roles
             .iter()
             .any(|r| scope.roles.contains(&Ref { namespace: r.namespace.clone(), name: r.name.clone() }));
-        self.listed(other_row.tenant, scope) || in_group || with_role || other_row.manager == Some(who)
+        self.listed(other_row.tenant, scope) || in_group || with_role || self.is_or_below(other, who)
     }
 
     /// "The devices granted to those groups."
     fn granted(&self, who: usize, device: usize, scope: &Scope) -> bool {
         self.0.grants.iter().any(|grant| {
-            grant.tenant == self.0.accounts[who].tenant
+            grant.mode == Mode::Share
+                && grant.giver != Some(who)
+                && !grant.permissions.allow.is_empty()
+                && grant.tenant == self.0.accounts[who].tenant
                 && matches!(&grant.to, To::Group(name) if scope.groups.contains(name))
                 && grant.devices.as_ref().is_some_and(|devices| devices.contains(&device))
                 && self.0.within_reach(device, grant.tenant)

@@ -123,10 +123,6 @@ impl Person {
     pub fn is_or_is_below(&self, account: Uuid) -> bool {
         self.managers.contains(&account)
     }
-    /// Whether `account` created it, which is to say answers for it directly.
-    pub fn created_by(&self, account: Uuid) -> bool {
-        self.managers.get(1) == Some(&account)
-    }
 }
 
 /// Who holds a device at the time of the question. An Assign outside of its

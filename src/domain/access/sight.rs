@@ -10,16 +10,17 @@
 //!   account's tenant and below stays hidden. It narrows a Root as well (R4
 //!   names all three tiers), and says nothing about Basic accounts, whose
 //!   range is narrower anyway.
-//! - Own creations under a `List` scope are the accounts that it answers for
-//!   directly, as in R2; R5 says itself that it means everybody below.
+//! - Own creations under a `List` scope are the accounts below it in the
+//!   managed-by tree, as in R5 and as authority counts them (R2).
 //! - Groups of a scope are groups of the account's own tenant. Devices granted
-//!   to one are those in force now of any grant in effect that names it,
-//!   whoever the giver outranks: this is about what is seen, not about rights.
+//!   to one are those of any Share in effect that names it, whoever the giver
+//!   outranks: this is about what is seen, not about rights. Its own Shares do
+//!   not count: nobody keeps in sight what one gives to others oneself.
 //! - Under Individual access a device that a tenant itself holds has no
 //!   creator and is hidden.
 //! - A Share without any allow rule shows nothing: a deny never opens anything.
 
-use super::facts::{Covers, Device, Holder, Lineage, Offer, Person, Subject};
+use super::facts::{Covers, Device, Giver, Holder, Lineage, Offer, Person, Subject};
 use crate::domain::grant::{Mode, Receiver};
 use crate::domain::tier::Tier;
 
@@ -82,7 +83,7 @@ fn in_range(subject: &Subject, other: &Person) -> bool {
     let Some(scope) = &subject.scope else { return true };
     let same_tenant = other.tenant.own().is_some_and(|own| subject.tenant.is(own.id));
     other.tenant.within_any(&scope.tenants)
-        || other.created_by(subject.id)
+        || other.is_or_is_below(subject.id)
         || !scope.roles.is_disjoint(&other.roles)
         || (same_tenant && !scope.groups.is_disjoint(&other.groups))
 }
@@ -106,11 +107,12 @@ fn granted_to_scope(subject: &Subject, tenant: &Lineage, offers: &[&Offer]) -> b
         Receiver::Group { tenant, name } => subject.tenant.is(*tenant) && scope.groups.contains(name),
         Receiver::Tenant(_) | Receiver::Account { .. } => false,
     };
+    let given_itself = |o: &Offer| matches!(o.giver, Giver::Account { id, .. } if id == subject.id);
     below(subject, tenant)
-        && offers.iter().any(|o| o.covers == Covers::Asked && o.receivers.iter().any(to_scope))
+        && offers.iter().any(|o| shown_by(o) && !given_itself(o) && o.receivers.iter().any(to_scope))
 }
 
-/// Whether a grant that reaches the account shows it the device asked about.
+/// Whether a grant shows the device asked about to those whom it reaches.
 pub fn shown_by(offer: &Offer) -> bool {
     offer.mode == Mode::Share && offer.covers == Covers::Asked && !offer.permissions.allow.is_empty()
 }
