@@ -26,5 +26,7 @@ mod roles;
 mod sections;
 #[path = "properties/sight.rs"]
 mod sight;
+#[path = "properties/staffing.rs"]
+mod staffing;
 #[path = "properties/words.rs"]
 mod words;

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod account;
 pub mod activation;
+pub mod audit;
 pub mod authority;
 pub mod capability;
 pub mod grant;

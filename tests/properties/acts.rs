@@ -212,7 +212,7 @@ fn by() -> impl Strategy<Value = Option<usize>> {
 fn growing() -> impl Strategy<Value = Act> {
     let devices = || btree_set(0usize..6, 1..4);
     prop_oneof![
-        2 => (by(), option::weighted(0.85, 0usize..6), prop::bool::weighted(0.85), limits())
+        4 => (by(), option::weighted(0.85, 0usize..6), prop::bool::weighted(0.85), limits())
             .prop_map(|(by, parent, root, limits)| Act::Tenant { by, parent, root, limits }),
         12 => (by(), 0usize..6, written()).prop_map(|(by, tenant, written)| Act::Account { by, tenant, written }),
         4 => (by(), 0usize..6, content()).prop_map(|(by, tenant, content)| Act::Role { by, tenant, content }),
@@ -231,7 +231,7 @@ fn any_act() -> impl Strategy<Value = Act> {
         16 => growing(),
         3 => (0usize..16, written()).prop_map(|(account, written)| Act::Rewrite { account, written }),
         1 => (0usize..6, limits()).prop_map(|(tenant, limits)| Act::Limit { tenant, limits }),
-        1 => (0usize..6, 0usize..6).prop_map(|(tenant, parent)| Act::Move { tenant, parent }),
+        3 => (0usize..6, 0usize..6).prop_map(|(tenant, parent)| Act::Move { tenant, parent }),
         1 => (0usize..6, prop::bool::weighted(0.9), prop::bool::weighted(0.9))
             .prop_map(|(tenant, enabled, permitted)| Act::Switch { tenant, enabled, permitted }),
     ]

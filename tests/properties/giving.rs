@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tenantry::domain::authority::{Act as Deed, Target, permit, within_holding};
+use tenantry::domain::account::Ref;
+use tenantry::domain::authority::{Act as Deed, Reach, Subject, Target, permit, within_holding};
 use tenantry::domain::capability::Capability;
 use tenantry::domain::grant::Mode;
 use tenantry::domain::object::{Kind, ObjectKey};
@@ -27,31 +28,50 @@ impl World {
         let authority = self.authority(&key, by)?;
         let chain = self.chain(tenant);
         let needs = Capability::AssignAssetPermissions;
-        permit(&authority, &Deed { key: &key, needs, within: &chain, target: None })?;
-        let receivers: &[usize] = match to {
-            To::Tenant(to) if self.line(*to).contains(&tenant) => &[],
-            To::Accounts(accounts) if !accounts.is_empty() => accounts,
-            To::Group(_) => &[],
-            _ => return Err(No::Moot),
-        };
-        for at in receivers {
-            let row = &self.accounts[*at];
-            if !self.line(row.tenant).contains(&tenant) {
-                return Err(No::Moot);
+        let deed = |target| Deed { key: &key, needs, within: &chain, target };
+        permit(&authority, &deed(Target::Own))?;
+        match to {
+            To::Tenant(to) => {
+                let row = &self.tenants[*to];
+                let within = self.chain(*to);
+                if !self.line(*to).contains(&tenant) {
+                    return Err(No::Moot);
+                }
+                if !self.own_creation(by, row.manager) {
+                    permit(&authority, &Deed { within: &within, ..deed(Target::Tenant(&row.key)) })?;
+                }
             }
-            if mode == Mode::Share && by == Some(*at) {
-                continue;
+            To::Group(name) => {
+                if authority.manager().is_some_and(|m| !m.covers(&chain)) {
+                    let created = self.created(by, tenant, name);
+                    permit(&authority, &deed(Target::Group { name, created }))?;
+                }
             }
-            let target = Target {
-                tier: row.account.settings.tier,
-                groups: &row.groups,
-                roles: BTreeSet::new(),
-                own_creation: row.manager == by,
-            };
-            permit(
-                &authority,
-                &Deed { key: &key, needs, within: &self.chain(row.tenant), target: Some(target) },
-            )?;
+            // A Share to oneself is a grant of its own.
+            To::Accounts(accounts)
+                if mode == Mode::Share && by.is_some() && *accounts == Vec::from_iter(by) => {}
+            To::Accounts(accounts) => {
+                for at in accounts {
+                    let row = &self.accounts[*at];
+                    if !self.line(row.tenant).contains(&tenant) || by == Some(*at) {
+                        return Err(No::Moot);
+                    }
+                    let role = |r: &tenantry::domain::role::Assigned| Ref {
+                        namespace: r.namespace.clone(),
+                        name: r.name.clone(),
+                    };
+                    let reach = match self.own_creation(by, row.manager) {
+                        true => Reach::Own,
+                        false => Reach::Others {
+                            groups: row.groups.clone(),
+                            roles: row.roles.iter().map(role).collect(),
+                        },
+                    };
+                    let within = self.chain(row.tenant);
+                    let subject = Subject { key: &row.key, tier: row.account.settings.tier, reach };
+                    permit(&authority, &Deed { within: &within, ..deed(Target::Account(subject)) })?;
+                }
+            }
         }
         within_holding(&authority, &key, "spec.permissions.allow", permissions)?;
         Ok(key)

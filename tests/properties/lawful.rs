@@ -1,27 +1,23 @@
 //! Whether an act is lawful, and what it changes: every act asks the pure
 //! rules in the order in which the engine does, and changes the world only if
 //! all of them agree. What the engine decides in SQL (one Root per root tenant,
-//! who holds a device) is decided here in plain words.
+//! who holds a device) is decided here in plain words. Accounts are in
+//! `staffing`, grants in `giving`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tenantry::domain::account::{Account, DeletionPolicy, Ref, Scope, Settings, effective};
 use tenantry::domain::authority::{
     Act as Deed, Authority, Reference, Target, permit, resolve, within_capabilities, within_holding,
-    within_scope,
 };
 use tenantry::domain::capability::Capability;
-
 use tenantry::domain::object::{Kind, ObjectKey};
-use tenantry::domain::permission::Permissions;
 use tenantry::domain::quota::{self, Addition};
-use tenantry::domain::role::{Assigned, Content, Propagation, Role, Template, Wanted, assign};
+use tenantry::domain::role::{Content, Propagation, Role};
 use tenantry::domain::tenant::{self, Limits, Parent, Tenant};
-use tenantry::domain::tier::Tier;
 use tenantry::domain::verdict::Refusal;
 
-use crate::acts::{Act, GROUPS, Written};
-use crate::model::{AccountRow, Held, TenantRow, To, World, account_id, now, tenant_id};
+use crate::acts::{Act, GROUPS};
+use crate::model::{Held, TenantRow, To, World, account_id, now, tenant_id};
 
 /// Why an act did not happen.
 #[derive(Debug)]
@@ -138,7 +134,7 @@ impl World {
         if let Some(chain) = tenant::place(&key, None, &parent, root)? {
             permit(
                 &authority,
-                &Deed { key: &key, needs: Capability::ManageTenants, within: chain, target: None },
+                &Deed { key: &key, needs: Capability::ManageTenants, within: chain, target: Target::New },
             )?;
             let addition = Addition { tenants: 1, ..Addition::default() };
             quota::room(&key, chain, &self.uses(above.unwrap_or_default()), &addition, "")?;
@@ -167,171 +163,8 @@ impl World {
             managed_by: by.map(account_id),
             created_at: now(),
         };
-        self.tenants.push(TenantRow { tenant, key, parent: above });
+        self.tenants.push(TenantRow { tenant, key, parent: above, manager: by });
         Ok(())
-    }
-
-    fn put_account(
-        &mut self,
-        own: Option<usize>,
-        by: Option<usize>,
-        tenant: usize,
-        written: &Written,
-    ) -> Result<(), No> {
-        let at = own.unwrap_or(self.accounts.len());
-        if at >= 16 {
-            return Err(No::Moot);
-        }
-        let key = match own {
-            Some(own) => self.accounts[own].key.clone(),
-            None => self.key(Kind::SubAdmin, tenant, format!("a{at}")),
-        };
-        let chain = self.chain(tenant);
-        let authority = self.authority(&key, by)?;
-        let existing = own.map(|own| self.accounts[own].clone());
-        let roles = self.copies(&key, existing.as_ref(), tenant, &written.roles)?;
-        let settings = self.settings(at, written);
-
-        // R1 and R2. What is created lies in the scope's tenants; what exists
-        // and was created by the manager is in scope anyway.
-        let none = BTreeSet::new();
-        let target = |own_creation| Target {
-            tier: existing.as_ref().map_or(written.tier, |e| e.account.settings.tier.max(written.tier)),
-            groups: &none,
-            roles: BTreeSet::new(),
-            own_creation,
-        };
-        let deed = |needs, own_creation| Deed {
-            key: &key,
-            needs,
-            within: &chain,
-            target: Some(target(own_creation)),
-        };
-        permit(&authority, &deed(Capability::ManageUsers, existing.is_some()))?;
-        if !written.groups.is_empty() {
-            permit(&authority, &deed(Capability::ManageUserGroups, true))?;
-        }
-        within_holding(&authority, &key, "spec.permissions.allow", &settings.permissions)?;
-        if let Some(names) = &settings.capabilities {
-            within_capabilities(&authority, &key, "spec.capabilities.names", names)?;
-        }
-        for role in &roles {
-            within_holding(&authority, &key, "spec.roles", &role.content.permissions)?;
-            within_capabilities(&authority, &key, "spec.roles", &role.content.capabilities)?;
-        }
-        within_scope(&authority, &key, settings.scope.as_ref(), &chain)?;
-        let is_root = |row: &AccountRow| !row.removed && row.account.settings.tier == Tier::Root;
-        let other_root =
-            self.accounts.iter().enumerate().any(|(i, row)| i != at && row.tenant == tenant && is_root(row));
-        if written.tier == Tier::Root && (self.tenants[tenant].parent.is_some() || other_root) {
-            return Err(No::Moot);
-        }
-
-        // R3.
-        let name = |role: &Assigned| Ref { namespace: role.namespace.clone(), name: role.name.clone() };
-        let had: BTreeSet<Ref> = existing.iter().flat_map(|e| e.roles.iter().map(name)).collect();
-        let new_tier = existing.as_ref().is_none_or(|e| e.account.settings.tier != written.tier);
-        let addition = Addition {
-            accounts: i64::from(existing.is_none()),
-            by_tier: if new_tier { vec![(written.tier, 1)] } else { vec![] },
-            by_role: roles.iter().map(name).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect(),
-            ..Addition::default()
-        };
-        quota::room(&key, &chain, &self.uses(tenant), &addition, "")?;
-        let used = own.map(|own| self.account_use(own, None)).unwrap_or_default();
-        quota::own_not_below_use(&key, account_id(at), settings.manageable_devices, &used)?;
-        let takes = settings.manageable_devices.unwrap_or(used.held + used.delegated);
-        quota::delegate(&key, self.bound(by, own).as_ref(), takes)?;
-
-        let above = authority.manager().map(|m| &m.account.effective);
-        let effective = effective(&settings, &roles, above);
-        let account = Account {
-            id: account_id(at),
-            object: None,
-            tenant: tenant_id(tenant),
-            name: key.name.clone(),
-            settings,
-            pending_email: None,
-            proved: true,
-            has_password: false,
-            activated_at: None,
-            effective,
-            managed_by: by.map(account_id),
-            created_at: now(),
-        };
-        let row = AccountRow {
-            account,
-            key,
-            tenant,
-            manager: by,
-            roles,
-            groups: written.groups.clone(),
-            removed: false,
-        };
-        match own {
-            Some(own) => self.accounts[own] = row,
-            None => self.accounts.push(row),
-        }
-        self.settle();
-        Ok(())
-    }
-
-    fn copies(
-        &self,
-        key: &ObjectKey,
-        existing: Option<&AccountRow>,
-        tenant: usize,
-        wanted: &BTreeSet<usize>,
-    ) -> Result<Vec<Assigned>, Refusal> {
-        let line = self.line(tenant);
-        let usable =
-            wanted.iter().filter_map(|at| self.roles.get(*at)).filter(|(home, ..)| line.contains(home));
-        usable
-            .map(|(_, role, named)| {
-                let wanted =
-                    Wanted { namespace: named.namespace.clone(), name: named.name.clone(), pin: None };
-                let held = existing.and_then(|e| e.roles.iter().find(|r| r.role == Some(role.id)));
-                assign(key, &wanted, held, Some(&Template { role: role.clone(), pinned: None }), false)
-            })
-            .collect()
-    }
-
-    fn settings(&self, at: usize, written: &Written) -> Settings {
-        let root = written.tier == Tier::Root;
-        let tenant_ref = |at: &usize| {
-            let key = &self.tenants[at % self.tenants.len()].key;
-            Ref { namespace: key.namespace.clone(), name: key.name.clone() }
-        };
-        let role_ref = |at: &usize| {
-            self.roles
-                .get(*at)
-                .map(|(.., key)| Ref { namespace: key.namespace.clone(), name: key.name.clone() })
-        };
-        Settings {
-            username: format!("a{at}"),
-            email: format!("a{at}@example.org"),
-            company: None,
-            mobile: None,
-            tier: written.tier,
-            enabled: written.enabled,
-            email_verified: true,
-            manageable_devices: written.quota,
-            capabilities: written.capabilities.clone(),
-            scope: written.scope.as_ref().map(|(tenants, groups, roles)| Scope {
-                tenants: tenants.iter().map(tenant_ref).collect(),
-                groups: groups.clone(),
-                roles: roles.iter().filter_map(role_ref).collect(),
-            }),
-            permissions: Permissions {
-                allow: written.permissions.allow.clone(),
-                // Both are refused on a Root by the schema.
-                deny: if root { vec![] } else { written.permissions.deny.clone() },
-            },
-            individual_access: written.individual_access.filter(|_| !root),
-            locale: "en".into(),
-            link_lifetime: 3600,
-            deletion_policy: DeletionPolicy::Delete,
-        }
     }
 
     fn add_role(&mut self, by: Option<usize>, tenant: usize, content: Content) -> Result<(), No> {
@@ -344,7 +177,12 @@ impl World {
         let authority = self.authority(&key, by)?;
         permit(
             &authority,
-            &Deed { key: &key, needs: Capability::ManageRoles, within: &self.chain(tenant), target: None },
+            &Deed {
+                key: &key,
+                needs: Capability::ManageRoles,
+                within: &self.chain(tenant),
+                target: Target::New,
+            },
         )?;
         within_holding(&authority, &key, "spec.permissions.allow", &content.permissions)?;
         within_capabilities(&authority, &key, "spec.capabilities", &content.capabilities)?;
@@ -378,6 +216,16 @@ impl World {
         for held in &mut self.devices {
             if *held == Held::ByAccount(at) {
                 *held = Held::ByTenant(tenant);
+            }
+        }
+        for row in &mut self.tenants {
+            if row.manager == Some(at) {
+                row.manager = heir;
+            }
+        }
+        for creator in self.creators.values_mut() {
+            if *creator == Some(at) {
+                *creator = None;
             }
         }
         for grant in &mut self.grants {

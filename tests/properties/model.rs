@@ -2,7 +2,7 @@
 //! Things are named by their place in the lists; nothing is ever taken out of
 //! a list, so that names stay. How it changes stands in `acts`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tenantry::domain::access::facts::{
@@ -25,6 +25,7 @@ pub(crate) struct TenantRow {
     pub(crate) tenant: Tenant,
     pub(crate) key: ObjectKey,
     pub(crate) parent: Option<usize>,
+    pub(crate) manager: Option<usize>,
 }
 
 /// An account of the world.
@@ -75,6 +76,8 @@ pub(crate) struct World {
     pub(crate) roles: Vec<(usize, Role, ObjectKey)>,
     pub(crate) grants: Vec<GrantRow>,
     pub(crate) devices: Vec<Held>,
+    /// Who put the first member into a group.
+    pub(crate) creators: BTreeMap<(usize, String), Option<usize>>,
 }
 
 /// The time at which questions are asked.

@@ -209,7 +209,7 @@ impl Weighing<'_> {
         let subject = self.subject;
         let name = &subject.username;
         let root = subject.tier == Tier::Root;
-        if in_range && holds_everything(subject.tier, &subject.roles, &subject.permissions) {
+        if in_range && holds_everything(subject.tier, !subject.roles.is_empty(), &subject.permissions) {
             let (ground, message) = if root {
                 (Ground::RootHoldsAll, format!("{name} is Root and holds every permission in its tree"))
             } else {
