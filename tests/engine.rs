@@ -26,6 +26,8 @@ mod limits;
 mod moves;
 #[path = "engine/order.rs"]
 mod order;
+#[path = "engine/projects.rs"]
+mod projects;
 #[path = "engine/quotas.rs"]
 mod quotas;
 #[path = "engine/removal.rs"]

@@ -177,6 +177,16 @@ pub fn effective(settings: &Settings, roles: &[Assigned], manager: Option<&Effec
     Effective { capabilities, individual_access, individual_source }
 }
 
+/// R7: Root holds every permission in its tree, a SuperAdmin too while neither
+/// roles nor allow rules of its own are given.
+pub fn holds_everything(tier: Tier, bears_roles: bool, own: &Permissions) -> bool {
+    match tier {
+        Tier::Root => true,
+        Tier::SuperAdmin => !bears_roles && own.allow.is_empty(),
+        Tier::Admin | Tier::Basic => false,
+    }
+}
+
 /// What an account holds and may pass on (R7).
 pub fn holding(settings: &Settings, roles: &[Assigned]) -> Holding {
     holding_of(settings.tier, &settings.permissions, roles.iter().map(|r| &r.content.permissions))
@@ -188,7 +198,7 @@ pub fn holding_of<'a>(
     own: &Permissions,
     roles: impl ExactSizeIterator<Item = &'a Permissions>,
 ) -> Holding {
-    let plain = roles.len() == 0 && own.allow.is_empty();
+    let everything = holds_everything(tier, roles.len() > 0, own);
     let mut all = own.clone();
     for role in roles {
         all.allow.extend_from_slice(&role.allow);
@@ -196,7 +206,7 @@ pub fn holding_of<'a>(
     }
     match tier {
         Tier::Root => Holding::Everything { deny: vec![] },
-        Tier::SuperAdmin if plain => Holding::Everything { deny: all.deny },
+        _ if everything => Holding::Everything { deny: all.deny },
         _ => Holding::Rules(all),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct World {
     pub(crate) outside: Outside,
     objects: BTreeMap<ObjectKey, Manifest>,
     specs: BTreeMap<ObjectKey, serde_json::Value>,
-    url: String,
+    pub(crate) url: String,
     _folder: Option<tempfile::TempDir>,
 }
 
