@@ -28,12 +28,13 @@ async fn puts_back(world: &mut World, kind: Kind, name: &str, statement: &str, c
     let count = world.by_hand(entries).await;
     world.by_hand(statement).await;
     assert_ne!(world.by_hand(column).await, before, "{statement} changes nothing");
-    let report = world.again(kind, "root", name).await;
+    let report = world.once(kind, "root", name).await;
     assert!(report.ready(), "{statement}: {:?}", report.conditions);
     assert_eq!(report.action, Action::Repaired, "{statement}");
     assert_eq!(world.by_hand(column).await, before, "{statement}");
     assert_ne!(world.by_hand(entries).await, count, "{statement} leaves no trace in the audit trail");
-    assert_eq!(world.again(kind, "root", name).await.action, Action::Unchanged, "{statement}");
+    world.settle().await;
+    assert_eq!(world.once(kind, "root", name).await.action, Action::Unchanged, "{statement}");
 }
 
 on_both! {

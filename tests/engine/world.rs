@@ -339,6 +339,11 @@ impl World {
         self.settle().await.remove(&key).unwrap_or(report)
     }
 
+    /// One look at one object, without those that it wakes.
+    pub(crate) async fn once(&self, kind: Kind, namespace: &str, name: &str) -> Report {
+        self.pass(&self.objects[&ObjectKey::new(kind, namespace, name)]).await
+    }
+
     /// Empties the inventory, as the platform would.
     pub(crate) async fn forget_devices(&self) {
         let mut tx = self.engine.store().begin(tenantry::store::Access::Write).await.unwrap();
