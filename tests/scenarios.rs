@@ -91,7 +91,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    nested,
+    authority, borders, cascade, claims, elsewhere, nested, paused, pending, projects, quotas, refused, removal, secrets, subadmins, templates, transfers,
 }
 
 /// The hardest way: everything is there before the controller, nothing is older

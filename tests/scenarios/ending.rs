@@ -120,7 +120,7 @@ impl Ending {
             found.push(format!("device {device}: {found_holder}"));
         }
         if let Some(told) = diff::told(("expected", &wanted), ("found", &found)) {
-            panic!("{at} does not end as expected\n{told}\nall:\n{}", self.said().join("\n"));
+            panic!("{at} does not end as expected\n{told}");
         }
     }
 }

@@ -101,8 +101,10 @@ impl Scenario {
     pub(crate) fn read(name: &str) -> Self {
         let folder = folder().join(name);
         let text = std::fs::read_to_string(folder.join("expect.yaml")).unwrap();
-        let mut written: BTreeMap<String, Value> =
+        let mut written: serde_yaml::Value =
             serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{name}/expect.yaml: {error}"));
+        written.apply_merge().unwrap();
+        let mut written: BTreeMap<String, Value> = serde_yaml::from_value(written).unwrap();
         let roots: Option<Vec<String>> = written.remove("roots").map(|list| serde_json::from_value(list).unwrap());
         let expectations: BTreeMap<String, Option<BTreeMap<String, Value>>> =
             written.into_iter().map(|(step, list)| (step, serde_json::from_value(list).unwrap())).collect();
