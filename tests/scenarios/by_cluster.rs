@@ -41,7 +41,6 @@ pub(crate) struct Site {
     namespaces: BTreeSet<String>,
     url: String,
     place: tempfile::TempDir,
-    arrival: Arrival,
     controller: Option<Running>,
     operations: String,
     /// What the API server was told last.
@@ -73,16 +72,17 @@ impl Site {
             namespaces: scenario.namespaces(),
             url: format!("sqlite://{}", place.path().join("t.db").display()),
             place,
-            arrival,
             controller: None,
             operations: String::new(),
             made: BTreeMap::new(),
             refused: BTreeSet::new(),
         };
         for namespace in &site.namespaces {
-            site.put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})).await;
+            site.put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
+                .await;
         }
-        let secrets = scenario.steps.iter().flat_map(|step| &step.wanted).filter(|(key, _)| key.kind == "Secret");
+        let secrets =
+            scenario.steps.iter().flat_map(|step| &step.wanted).filter(|(key, _)| key.kind == "Secret");
         for namespace in secrets.map(|(key, _)| &key.namespace).collect::<BTreeSet<_>>() {
             cluster.bind(namespace, "tenantry-secrets").await;
         }
@@ -94,7 +94,8 @@ impl Site {
 
     async fn start(&mut self) {
         let namespaces: Vec<&str> = self.namespaces.iter().map(String::as_str).collect();
-        let (listen, operations) = (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
+        let (listen, operations) =
+            (format!("127.0.0.1:{}", free_port()), format!("127.0.0.1:{}", free_port()));
         let arguments = ["run", "--namespaces", &namespaces.join(","), "--root-namespaces", &self.roots];
         let call = Tenantry::new(arguments)
             .env("KUBECONFIG", self.cluster.controller_kubeconfig())
@@ -135,7 +136,7 @@ impl Site {
             self.until_calm(step, None).await;
             import(file, &self.scenario, &self.url, self.place.path()).await;
         }
-        self.until_calm(step, Some(wanted)).await;
+        self.until_calm(step, Some(&wanted.clone().in_any_order())).await;
     }
 
     /// Makes, changes and deletes objects. Parents first and by name, so that
@@ -181,7 +182,8 @@ impl Site {
             tokio::time::sleep(Duration::from_millis(next)).await;
             self.tell(step, true).await;
             let objects = self.objects().await;
-            let ages: BTreeSet<_> = objects.iter().map(|(_, o)| o.metadata.creation_timestamp.clone()).collect();
+            let ages: BTreeSet<_> =
+                objects.iter().map(|(_, o)| o.metadata.creation_timestamp.clone()).collect();
             if ages.len() <= 1 {
                 return;
             }
@@ -232,7 +234,9 @@ impl Site {
             match done {
                 Ok(_) => return true,
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
-                Err(kube::Error::Api(status)) if status.code == 422 && self.cluster.has_cel() => return false,
+                Err(kube::Error::Api(status)) if status.code == 422 && self.cluster.has_cel() => {
+                    return false;
+                }
                 Err(error) => panic!("{key}: {error}"),
             }
         }
@@ -264,8 +268,7 @@ impl Site {
         loop {
             let mut look = self.look(step).await;
             self.leave_out_refused(&mut look.ending);
-            let wanted = wanted.map(|wanted| {
-                let mut wanted = wanted.clone();
+            let wanted = wanted.cloned().map(|mut wanted| {
                 self.leave_out_refused(&mut wanted);
                 wanted
             });
@@ -305,7 +308,9 @@ impl Site {
     fn leave_out_refused(&self, ending: &mut Ending) {
         for key in &self.refused {
             ending.objects.remove(&key.to_string());
-            ending.rows.retain(|line| !(line.starts_with("object: ") && line.contains(&format!("\"{key}\""))));
+            ending
+                .rows
+                .retain(|line| !(line.starts_with("object: ") && line.contains(&format!("\"{key}\""))));
         }
     }
 
@@ -315,7 +320,8 @@ impl Site {
         for (key, object) in self.objects().await {
             let status = object.data.get("status").cloned().unwrap_or_default();
             let wanted = step.wanted.iter().find(|(wanted, _)| *wanted == key);
-            let paused = wanted.is_some_and(|(_, o)| o["metadata"]["annotations"][annotation::PAUSED] == "true");
+            let paused =
+                wanted.is_some_and(|(_, o)| o["metadata"]["annotations"][annotation::PAUSED] == "true");
             let current = status["observedGeneration"].as_i64() == object.metadata.generation;
             if wanted.is_none() && object.metadata.deletion_timestamp.is_none() {
                 busy = Some(format!("{key} is not deleted"));
@@ -330,7 +336,8 @@ impl Site {
             }
         }
         let mut connection = rows::beside(&self.url).await;
-        let woken = "SELECT count(*), count(CASE WHEN due_at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now') THEN 1 END)
+        let woken =
+            "SELECT count(*), count(CASE WHEN due_at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now') THEN 1 END)
             FROM wakeup w JOIN object o ON o.id = w.object_id WHERE o.source = $1";
         let woken = sqlx::query(woken).bind(&self.scenario).fetch_one(&mut connection).await.unwrap();
         if woken.get::<i64, _>(0) > 0 {
@@ -347,7 +354,7 @@ impl Site {
         if waiting > 0 {
             busy = Some(format!("{waiting} objects wait for a pass"));
         }
-        Look { ending: Ending::new(&rows, objects), passes, busy }
+        Look { ending: Ending::new(&rows, objects).in_any_order(), passes, busy }
     }
 
     /// Passes so far, and objects that wait for one.

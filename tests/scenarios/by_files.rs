@@ -51,7 +51,7 @@ pub(crate) async fn apply_elsewhere(file: &Path, url: &str, place: &Path) {
     let path = place.join("elsewhere.yaml");
     std::fs::write(&path, text.join("\n---\n")).unwrap();
     let path = path.to_string_lossy().into_owned();
-    let call = Tenantry::new(["apply", "-f", &path, "--source", "elsewhere"]);
+    let call = Tenantry::new(["apply", "-f", &path, "--source", "another"]);
     let finished = settings(call, url, place).finish(PATIENCE).await;
     assert_eq!(finished.code(), Some(0), "{finished:?}");
 }
@@ -68,7 +68,14 @@ impl Files {
     pub(crate) fn sqlite(scenario: &Scenario, order: Order) -> Self {
         let place = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", place.path().join("t.db").display());
-        Self { scenario: scenario.name.clone(), roots: scenario.roots.clone(), order, url, place, confirmed: vec![] }
+        Self {
+            scenario: scenario.name.clone(),
+            roots: scenario.roots.clone(),
+            order,
+            url,
+            place,
+            confirmed: vec![],
+        }
     }
 
     pub(crate) fn on(scenario: &Scenario, order: Order, url: String) -> Self {
@@ -129,7 +136,8 @@ impl Files {
                 Order::AsWritten => PathBuf::from("objects.yaml"),
                 // Three files, one of them in a folder of its own.
                 Order::Shuffled => {
-                    [PathBuf::from("b.yaml"), PathBuf::from("z/c.yaml"), PathBuf::from("a.yaml")][place % 3].clone()
+                    [PathBuf::from("b.yaml"), PathBuf::from("z/c.yaml"), PathBuf::from("a.yaml")][place % 3]
+                        .clone()
                 }
             };
             files.entry(file).or_default().push(text);

@@ -10,6 +10,9 @@ pub(crate) fn none(at: &str, left: (&str, &[String]), right: (&str, &[String])) 
     }
 }
 
+/// What is told of a great difference; its causes come first.
+const SHOWN: usize = 40;
+
 /// The lines that only one side has, those about the same thing together.
 pub(crate) fn told(left: (&str, &[String]), right: (&str, &[String])) -> Option<String> {
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
@@ -27,6 +30,11 @@ pub(crate) fn told(left: (&str, &[String]), right: (&str, &[String])) -> Option<
     for (line, count) in counts {
         let side = if count > 0 { '-' } else { '+' };
         told.extend((0..count.abs()).map(|_| format!("{side} {line}")));
+    }
+    if told.len() > SHOWN {
+        let more = told.len() - SHOWN;
+        told.truncate(SHOWN);
+        told.push(format!("and {more} lines more"));
     }
     Some(told.join("\n"))
 }

@@ -124,8 +124,12 @@ impl Rows {
         for (table, rows) in self.0.iter().filter(|(table, _)| !ASIDE.contains(&table.as_str())) {
             for row in rows {
                 let mut told = Map::new();
+                // A cluster counts a deletion as a generation, files do not.
+                let leaving =
+                    row.get("verdict").is_some_and(|v| v.pointer("/report/status/impact").is_some());
                 for (column, value) in row.iter().filter(|(column, _)| !OWN.contains(&column.as_str())) {
-                    if value.is_null() || (table == "audit" && column == "generation") {
+                    let counted = (table == "audit" || leaving) && column.ends_with("generation");
+                    if value.is_null() || counted {
                         continue;
                     }
                     let written = table == "device_grant" && WRITTEN_TIMES.contains(&column.as_str());
@@ -139,6 +143,18 @@ impl Rows {
         }
         lines.sort();
         lines
+    }
+
+    /// What was done to which object, on whose authority. What stood in a row
+    /// before may depend on what was done first.
+    pub(crate) fn acts(&self) -> Vec<String> {
+        let act = |row: &Map<String, Value>| {
+            let text = |column: &str| row[column].as_str().unwrap_or_default();
+            format!("act: {} {} on the authority of {}", object_name(row), text("action"), text("actor"))
+        };
+        let mut acts: Vec<String> = self.0["audit"].iter().map(act).collect();
+        acts.sort();
+        acts
     }
 
     /// The report of the last pass of each object of a source.
@@ -164,17 +180,21 @@ impl Rows {
     /// A natural name for every identifier that has one.
     fn names(&self) -> BTreeMap<String, String> {
         let mut names = BTreeMap::new();
-        let mut add = |table: &str, name: &dyn Fn(&Map<String, Value>, &BTreeMap<String, String>) -> String| {
-            for row in &self.0[table] {
-                let name = name(row, &names);
-                names.insert(row["id"].as_str().unwrap().to_owned(), name);
-            }
-        };
-        let text = |row: &Map<String, Value>, column: &str| row[column].as_str().unwrap_or_default().to_owned();
+        let mut add =
+            |table: &str, name: &dyn Fn(&Map<String, Value>, &BTreeMap<String, String>) -> String| {
+                for row in &self.0[table] {
+                    let name = name(row, &names);
+                    names.insert(row["id"].as_str().unwrap().to_owned(), name);
+                }
+            };
+        let text =
+            |row: &Map<String, Value>, column: &str| row[column].as_str().unwrap_or_default().to_owned();
         add("object", &|row, _| object_name(row));
         add("tenant", &|row, _| format!("tenant {}", text(row, "path")));
         add("account", &|row, _| format!("account {}", text(row, "username_key")));
-        add("role", &|row, names| format!("role {} of {}", text(row, "name"), names[&text(row, "tenant_id")]));
+        add("role", &|row, names| {
+            format!("role {} of {}", text(row, "name"), names[&text(row, "tenant_id")])
+        });
         add("device_grant", &|row, names| {
             format!("grant {} of {}", text(row, "name"), names[&text(row, "tenant_id")])
         });

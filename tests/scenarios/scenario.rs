@@ -47,11 +47,7 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn of(document: &Value) -> Self {
         let text = |at: &str| document.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self {
-            kind: text("/kind"),
-            namespace: text("/metadata/namespace"),
-            name: text("/metadata/name"),
-        }
+        Self { kind: text("/kind"), namespace: text("/metadata/namespace"), name: text("/metadata/name") }
     }
 
     /// One of the four kinds.
@@ -105,7 +101,8 @@ impl Scenario {
             serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{name}/expect.yaml: {error}"));
         written.apply_merge().unwrap();
         let mut written: BTreeMap<String, Value> = serde_yaml::from_value(written).unwrap();
-        let roots: Option<Vec<String>> = written.remove("roots").map(|list| serde_json::from_value(list).unwrap());
+        let roots: Option<Vec<String>> =
+            written.remove("roots").map(|list| serde_json::from_value(list).unwrap());
         let expectations: BTreeMap<String, Option<BTreeMap<String, Value>>> =
             written.into_iter().map(|(step, list)| (step, serde_json::from_value(list).unwrap())).collect();
         let mut steps: Vec<Step> = vec![];
@@ -116,7 +113,8 @@ impl Scenario {
             next.name = step.clone();
             next.confirmed.clear();
             next.take_expectations(expectations.unwrap_or_default(), &steps, &at);
-            let file = |ending: &str| Some(folder.join(format!("{step}.{ending}"))).filter(|path| path.exists());
+            let file =
+                |ending: &str| Some(folder.join(format!("{step}.{ending}"))).filter(|path| path.exists());
             next.devices = file("csv");
             next.elsewhere = file("elsewhere.yaml");
             if let Some(path) = file("yaml") {
@@ -135,12 +133,19 @@ impl Scenario {
     /// Every namespace that anything lives in at any time.
     pub(crate) fn namespaces(&self) -> BTreeSet<String> {
         let all = self.steps.iter().flat_map(|step| &step.wanted);
-        all.map(|(key, _)| if key.kind == "Namespace" { &key.name } else { &key.namespace }).cloned().collect()
+        all.map(|(key, _)| if key.kind == "Namespace" { &key.name } else { &key.namespace })
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn reasons_of_ready(&self) -> BTreeSet<String> {
-        let mut reasons: BTreeSet<String> =
-            self.steps.iter().flat_map(|step| step.expected.values()).filter_map(|words| words.first()).cloned().collect();
+        let mut reasons: BTreeSet<String> = self
+            .steps
+            .iter()
+            .flat_map(|step| step.expected.values())
+            .filter_map(|words| words.first())
+            .flat_map(|word| word.split('|').map(str::to_owned))
+            .collect();
         reasons.insert("Reconciled".to_owned());
         reasons
     }
@@ -182,7 +187,9 @@ impl Step {
         for (about, value) in expectations {
             if about == "restores" {
                 let earlier = steps.iter().position(|step| Some(step.name.as_str()) == value.as_str());
-                let Some(earlier) = earlier else { panic!("{at} restores {value}, which is no earlier step") };
+                let Some(earlier) = earlier else {
+                    panic!("{at} restores {value}, which is no earlier step")
+                };
                 self.restores = Some(earlier);
                 self.wanted = steps[earlier].wanted.clone();
             } else if let Some(device) = about.strip_prefix("device ") {
@@ -200,8 +207,12 @@ impl Step {
     /// What is expected of an object that nobody wants, now or before, would
     /// never be looked at.
     fn expectations_are_about_something(&self, before: &[Self], at: &str) {
-        let known: BTreeSet<String> =
-            before.iter().chain([self]).flat_map(|step| &step.wanted).map(|(key, _)| key.to_string()).collect();
+        let known: BTreeSet<String> = before
+            .iter()
+            .chain([self])
+            .flat_map(|step| &step.wanted)
+            .map(|(key, _)| key.to_string())
+            .collect();
         for about in self.expected.keys() {
             assert!(known.contains(about), "{at}: expect.yaml names {about}, which no step has");
         }
@@ -211,12 +222,15 @@ impl Step {
         for document in documents {
             let key = Key::of(document);
             let namespace = if key.kind == "Namespace" { &key.name } else { &key.namespace };
-            let inside = namespace.strip_prefix(scenario).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+            let inside =
+                namespace.strip_prefix(scenario).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
             assert!(inside, "{key} of {scenario} lies in a namespace that is not the scenario's own");
             let place = self.wanted.iter().position(|(known, _)| *known == key);
-            let empty = document.as_object().unwrap().keys().all(|field| {
-                matches!(field.as_str(), "apiVersion" | "kind" | "metadata")
-            });
+            let empty = document
+                .as_object()
+                .unwrap()
+                .keys()
+                .all(|field| matches!(field.as_str(), "apiVersion" | "kind" | "metadata"));
             if empty && key.kind != "Namespace" {
                 if document["metadata"]["annotations"][annotation::CONFIRM_DELETE].is_string() {
                     self.confirmed.insert(key.clone());
