@@ -177,9 +177,6 @@ impl Site {
     /// Again until all objects have the same age.
     async fn tell_at_once(&mut self, step: &Step) {
         for _ in 0..10 {
-            let now = jiff::Timestamp::now();
-            let next = u64::try_from(now.subsec_millisecond()).map_or(0, |millis| 1000 - millis);
-            tokio::time::sleep(Duration::from_millis(next)).await;
             self.tell(step, true).await;
             let objects = self.objects().await;
             let ages: BTreeSet<_> =

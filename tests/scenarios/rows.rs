@@ -33,7 +33,7 @@ const WRITTEN_TIMES: [&str; 2] = ["not_before", "expires_at"];
 
 /// Rows as they are, by table.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rows(BTreeMap<String, Vec<Map<String, Value>>>);
+pub(crate) struct Rows(BTreeMap<String, Vec<Row>>);
 
 /// Reads everything in one transaction.
 pub(crate) async fn read(url: &str) -> Rows {
@@ -47,7 +47,7 @@ pub(crate) async fn beside(url: &str) -> SqliteConnection {
     options.connect().await.unwrap()
 }
 
-async fn sqlite(url: &str) -> sqlx::Result<BTreeMap<String, Vec<Map<String, Value>>>> {
+async fn sqlite(url: &str) -> sqlx::Result<BTreeMap<String, Vec<Row>>> {
     let mut connection = beside(url).await;
     let mut tx = connection.begin().await?;
     let mut all = BTreeMap::new();
@@ -67,7 +67,7 @@ async fn sqlite(url: &str) -> sqlx::Result<BTreeMap<String, Vec<Map<String, Valu
     Ok(all)
 }
 
-async fn postgres(url: &str) -> sqlx::Result<BTreeMap<String, Vec<Map<String, Value>>>> {
+async fn postgres(url: &str) -> sqlx::Result<BTreeMap<String, Vec<Row>>> {
     let mut connection = PgConnection::connect(url).await?;
     let mut tx = connection.begin().await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *tx).await?;
@@ -85,7 +85,7 @@ async fn postgres(url: &str) -> sqlx::Result<BTreeMap<String, Vec<Map<String, Va
 }
 
 /// One row; what SQLite keeps as text and PostgreSQL as JSON looks the same.
-fn fields_of(text: String) -> Map<String, Value> {
+fn fields_of(text: String) -> Row {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(&text) else { panic!("not a row: {text}") };
     for value in fields.values_mut() {
         match value {
@@ -148,9 +148,9 @@ impl Rows {
     /// What was done to which object, on whose authority. What stood in a row
     /// before may depend on what was done first.
     pub(crate) fn acts(&self) -> Vec<String> {
-        let act = |row: &Map<String, Value>| {
-            let text = |column: &str| row[column].as_str().unwrap_or_default();
-            format!("act: {} {} on the authority of {}", object_name(row), text("action"), text("actor"))
+        let act = |row: &Row| {
+            let (action, actor) = (text(row, "action"), text(row, "actor"));
+            format!("act: {} {action} on the authority of {actor}", object_name(row))
         };
         let mut acts: Vec<String> = self.0["audit"].iter().map(act).collect();
         acts.sort();
@@ -166,7 +166,7 @@ impl Rows {
     /// Who holds each device: path of the tenant, then the account's username.
     pub(crate) fn holders(&self) -> BTreeMap<String, String> {
         let names = self.names();
-        let name = |row: &Map<String, Value>, column: &str| {
+        let name = |row: &Row, column: &str| {
             row[column].as_str().map(|id| names[id].split_once(' ').unwrap().1.to_owned())
         };
         let devices = self.0["device"].iter().map(|row| {
@@ -179,32 +179,36 @@ impl Rows {
 
     /// A natural name for every identifier that has one.
     fn names(&self) -> BTreeMap<String, String> {
+        let kinds: [(&str, Name); 5] = [
+            ("object", |row, _| object_name(row)),
+            ("tenant", |row, _| format!("tenant {}", text(row, "path"))),
+            ("account", |row, _| format!("account {}", text(row, "username_key"))),
+            ("role", |row, names| format!("role {} of {}", text(row, "name"), names[text(row, "tenant_id")])),
+            ("device_grant", |row, names| {
+                format!("grant {} of {}", text(row, "name"), names[text(row, "tenant_id")])
+            }),
+        ];
         let mut names = BTreeMap::new();
-        let mut add =
-            |table: &str, name: &dyn Fn(&Map<String, Value>, &BTreeMap<String, String>) -> String| {
-                for row in &self.0[table] {
-                    let name = name(row, &names);
-                    names.insert(row["id"].as_str().unwrap().to_owned(), name);
-                }
-            };
-        let text =
-            |row: &Map<String, Value>, column: &str| row[column].as_str().unwrap_or_default().to_owned();
-        add("object", &|row, _| object_name(row));
-        add("tenant", &|row, _| format!("tenant {}", text(row, "path")));
-        add("account", &|row, _| format!("account {}", text(row, "username_key")));
-        add("role", &|row, names| {
-            format!("role {} of {}", text(row, "name"), names[&text(row, "tenant_id")])
-        });
-        add("device_grant", &|row, names| {
-            format!("grant {} of {}", text(row, "name"), names[&text(row, "tenant_id")])
-        });
+        for (table, name) in kinds {
+            for row in &self.0[table] {
+                let name = name(row, &names);
+                names.insert(text(row, "id").to_owned(), name);
+            }
+        }
         names
     }
 }
 
-fn object_name(row: &Map<String, Value>) -> String {
-    let text = |column: &str| row[column].as_str().unwrap_or_default();
-    format!("{} {}/{}", text("kind"), text("namespace"), text("name"))
+type Row = Map<String, Value>;
+/// Names a row; the names of those that it belongs to are known.
+type Name = fn(&Row, &BTreeMap<String, String>) -> String;
+
+fn text<'a>(row: &'a Row, column: &str) -> &'a str {
+    row.get(column).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn object_name(row: &Row) -> String {
+    format!("{} {}/{}", text(row, "kind"), text(row, "namespace"), text(row, "name"))
 }
 
 /// A value without what is only this database's: identifiers by their names,
