@@ -70,46 +70,187 @@ async fn in_a_cluster(name: &str, arrival: Arrival) {
     site.close().await;
 }
 
-macro_rules! scenarios {
-    ($($name:ident),+ $(,)?) => {
-        const SCENARIOS: &[&str] = &[$(stringify!($name)),+];
-
-        $(mod $name {
-            use super::*;
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn r12_ends_the_same_on_both_databases_and_in_every_order_of_files() {
-                from_files(stringify!($name)).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn cluster_ends_with_the_rows_and_conditions_that_apply_ends_with() {
-                in_a_cluster(stringify!($name), Arrival::OneByOne).await;
-            }
-        })+
-    };
+#[tokio::test]
+async fn r12_authority_that_is_lost_and_comes_back_end_the_same_from_all_files() {
+    from_files("authority").await;
 }
 
-scenarios! {
-    authority, borders, cascade, claims, elsewhere, nested, paused, pending, projects, quotas, refused, removal, secrets, subadmins, templates, transfers,
+#[tokio::test]
+async fn cluster_authority_that_is_lost_and_comes_back_end_as_from_files() {
+    in_a_cluster("authority", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_references_and_admission_across_namespaces_end_the_same_from_all_files() {
+    from_files("borders").await;
+}
+
+#[tokio::test]
+async fn cluster_references_and_admission_across_namespaces_end_as_from_files() {
+    in_a_cluster("borders", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_a_cascade_and_what_is_left_over_from_it_end_the_same_from_all_files() {
+    from_files("cascade").await;
+}
+
+#[tokio::test]
+async fn cluster_a_cascade_and_what_is_left_over_from_it_end_as_from_files() {
+    in_a_cluster("cascade", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_claims_to_what_only_one_can_have_end_the_same_from_all_files() {
+    from_files("claims").await;
+}
+
+#[tokio::test]
+async fn cluster_claims_to_what_only_one_can_have_end_as_from_files() {
+    in_a_cluster("claims", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_rows_of_another_source_end_the_same_from_all_files() {
+    from_files("elsewhere").await;
+}
+
+#[tokio::test]
+async fn cluster_rows_of_another_source_end_as_from_files() {
+    in_a_cluster("elsewhere", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_customers_within_customers_end_the_same_from_all_files() {
+    from_files("nested").await;
+}
+
+#[tokio::test]
+async fn cluster_customers_within_customers_end_as_from_files() {
+    in_a_cluster("nested", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_paused_objects_end_the_same_from_all_files() {
+    from_files("paused").await;
+}
+
+#[tokio::test]
+async fn cluster_paused_objects_end_as_from_files() {
+    in_a_cluster("paused", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_grants_of_devices_that_come_later_end_the_same_from_all_files() {
+    from_files("pending").await;
+}
+
+#[tokio::test]
+async fn cluster_grants_of_devices_that_come_later_end_as_from_files() {
+    in_a_cluster("pending", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_projects_with_their_members_and_times_end_the_same_from_all_files() {
+    from_files("projects").await;
+}
+
+#[tokio::test]
+async fn cluster_projects_with_their_members_and_times_end_as_from_files() {
+    in_a_cluster("projects", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_tiers_limits_and_quotas_end_the_same_from_all_files() {
+    from_files("quotas").await;
+}
+
+#[tokio::test]
+async fn cluster_tiers_limits_and_quotas_end_as_from_files() {
+    in_a_cluster("quotas", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_refused_edits_beside_the_last_good_state_end_the_same_from_all_files() {
+    from_files("refused").await;
+}
+
+#[tokio::test]
+async fn cluster_refused_edits_beside_the_last_good_state_end_as_from_files() {
+    in_a_cluster("refused", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_removal_that_waits_keeps_or_disables_end_the_same_from_all_files() {
+    from_files("removal").await;
+}
+
+#[tokio::test]
+async fn cluster_removal_that_waits_keeps_or_disables_end_as_from_files() {
+    in_a_cluster("removal", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_passwords_addresses_and_their_secrets_end_the_same_from_all_files() {
+    from_files("secrets").await;
+}
+
+#[tokio::test]
+async fn cluster_passwords_addresses_and_their_secrets_end_as_from_files() {
+    in_a_cluster("secrets", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_sub_administrators_with_their_scope_and_rights_end_the_same_from_all_files() {
+    from_files("subadmins").await;
+}
+
+#[tokio::test]
+async fn cluster_sub_administrators_with_their_scope_and_rights_end_as_from_files() {
+    in_a_cluster("subadmins", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_roles_as_templates_end_the_same_from_all_files() {
+    from_files("templates").await;
+}
+
+#[tokio::test]
+async fn cluster_roles_as_templates_end_as_from_files() {
+    in_a_cluster("templates", Arrival::OneByOne).await;
+}
+
+#[tokio::test]
+async fn r12_devices_handed_on_and_transferred_end_the_same_from_all_files() {
+    from_files("transfers").await;
+}
+
+#[tokio::test]
+async fn cluster_devices_handed_on_and_transferred_end_as_from_files() {
+    in_a_cluster("transfers", Arrival::OneByOne).await;
 }
 
 /// The hardest way: everything is there before the controller, nothing is older
 /// than anything else, and children were made before parents.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn r12_cluster_claims_of_the_same_age_are_decided_by_their_names() {
     in_a_cluster("claims", Arrival::AllAtOnce).await;
 }
 
+/// The folders of all scenarios.
+fn scenarios() -> Vec<String> {
+    let entries = std::fs::read_dir(scenario::folder()).unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders.map(|folder| folder.file_name().into_string().unwrap()).collect()
+}
+
 #[test]
-fn every_folder_of_a_scenario_is_run() {
-    let folders: BTreeSet<String> = std::fs::read_dir(scenario::folder())
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    assert_eq!(folders, SCENARIOS.iter().map(|&name| name.to_owned()).collect());
+fn every_scenario_is_run_from_files_and_in_a_cluster() {
+    let own = include_str!("scenarios.rs");
+    for name in scenarios() {
+        assert!(own.contains(&format!("    from_files(\"{name}\").await")), "{name} is not run from files");
+        assert!(own.contains(&format!("    in_a_cluster(\"{name}\", ")), "{name} is not run in a cluster");
+    }
 }
 
 /// Reasons that `Ready` never has: they belong to other conditions.
@@ -136,7 +277,7 @@ const NOT_OF_READY: &[Reason] = &[
 #[test]
 fn every_reason_that_ready_can_have_occurs_in_a_scenario() {
     let told: BTreeSet<String> =
-        SCENARIOS.iter().flat_map(|name| Scenario::read(name).reasons_of_ready()).collect();
+        scenarios().iter().flat_map(|name| Scenario::read(name).reasons_of_ready()).collect();
     let missing: Vec<&str> = Reason::ALL
         .iter()
         .filter(|(reason, _)| !NOT_OF_READY.contains(reason))
