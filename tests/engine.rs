@@ -10,6 +10,10 @@ mod world;
 
 #[path = "engine/accounts.rs"]
 mod accounts;
+#[path = "engine/authority.rs"]
+mod authority;
+#[path = "engine/authority_later.rs"]
+mod authority_later;
 #[path = "engine/concurrency.rs"]
 mod concurrency;
 #[path = "engine/devices.rs"]
@@ -18,5 +22,7 @@ mod devices;
 mod order;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/scope.rs"]
+mod scope;
 #[path = "engine/tenants.rs"]
 mod tenants;

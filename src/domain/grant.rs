@@ -129,6 +129,16 @@ pub struct Grant {
     pub created_at: Timestamp,
 }
 
+impl Grant {
+    /// Whether the account that gives is the only one that receives: a Share
+    /// to oneself (R2).
+    pub fn to_itself(&self) -> bool {
+        let giver = self.managed_by;
+        self.mode == Mode::Share
+            && matches!(self.receivers.as_slice(), [Receiver::Account { account, .. }] if Some(*account) == giver)
+    }
+}
+
 /// Whether a grant is in effect at a time, or on which side of its window the
 /// time lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod activation;
+pub mod audit;
 pub mod authority;
 pub mod capability;
 pub mod grant;

@@ -99,6 +99,43 @@ pub struct Excess {
 }
 
 impl Holding {
+    /// This holding with further rules that allow and deny.
+    #[must_use]
+    pub fn with(self, more: &Permissions) -> Self {
+        match self {
+            Self::Everything { mut deny } => {
+                deny.extend_from_slice(&more.deny);
+                Self::Everything { deny }
+            }
+            Self::Rules(mut own) => {
+                own.allow.extend_from_slice(&more.allow);
+                own.deny.extend_from_slice(&more.deny);
+                Self::Rules(own)
+            }
+        }
+    }
+
+    /// What it may do with a resource as a whole, as rules to hand on: every
+    /// operation that is allowed on all of it, with the denies that touch it.
+    pub fn on(&self, resource: &Pattern) -> Permissions {
+        let (mut operations, deny) = match self {
+            Self::Everything { deny } => (vec![Pattern::new("*")], deny),
+            Self::Rules(own) => {
+                let covering = own.allow.iter().filter(|r| r.resources.iter().any(|p| p.covers(resource)));
+                (covering.flat_map(|rule| rule.operations.clone()).collect(), &own.deny)
+            }
+        };
+        operations.sort();
+        operations.dedup();
+        let allow = if operations.is_empty() {
+            vec![]
+        } else {
+            vec![Rule { resources: vec![resource.clone()], operations }]
+        };
+        let touches = |rule: &&Rule| rule.resources.iter().any(|p| p.overlaps(resource));
+        Permissions { allow, deny: deny.iter().filter(touches).cloned().collect() }
+    }
+
     /// The first thing that `rules` would give beyond this holding. Each
     /// resource and operation must lie wholly within one allow rule: patterns
     /// are sub-trees without a bottom, so several smaller ones never add up to

@@ -9,15 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::line::{Ahead, Place};
 use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact, Spec};
 use crate::api::annotation;
+use crate::domain::audit::Actor;
 use crate::domain::authority::{self, Authority, Manager, Reference};
 use crate::domain::object::{ObjectKey, Topic};
-use crate::domain::tenant::{Chain, Tenant};
+use crate::domain::tenant::{Chain, Limits, Tenant};
 use crate::domain::verdict::{Condition, Reason, Refusal, Remedy, ready};
 use crate::store::accounts::Found;
 use crate::store::audit::Entry;
-use crate::store::objects::Registered;
+use crate::store::objects::{Registered, Rivals};
 use crate::store::{Access, StoreError, Tx};
 
 /// How far counts and quotas of tenants may lag behind (the contract's 10 s,
@@ -33,6 +35,8 @@ pub(crate) enum Stop {
     Refused(Refusal),
     /// A fact from outside is missing.
     Needs(Need),
+    /// Somebody who is being judged at this moment comes first (R12).
+    Behind,
     /// The database.
     Store(StoreError),
 }
@@ -54,6 +58,7 @@ pub(crate) type Step<T> = Result<T, Stop>;
 pub(crate) enum Attempt {
     Done(Box<Report>),
     Needs(Need),
+    Behind,
 }
 
 /// What a kind's pass found and did.
@@ -103,9 +108,15 @@ pub(crate) struct Pass<'a> {
     registered: bool,
     topics: BTreeSet<Topic>,
     published: BTreeSet<Topic>,
+    published_later: BTreeSet<Topic>,
+    /// What the verdict rests on beside what the object depends on: listened to
+    /// only while it is refused.
+    consulted: BTreeSet<Topic>,
     counts_changed: BTreeSet<Uuid>,
+    about: Option<Uuid>,
     changed: bool,
     forgotten: bool,
+    stepped_back: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -118,7 +129,11 @@ impl<'a> Pass<'a> {
         let before = tx.object(&engine.source, &manifest.key).await?;
         let now = tx.now();
         let object = match &before {
-            Some(known) if known.uid == manifest.uid => known.clone(),
+            Some(known) if known.uid == manifest.uid => Registered {
+                depth: if manifest.deleting { known.depth } else { manifest.depth },
+                tree: manifest.tree.as_ref().map_or_else(|| known.tree.clone(), tree_name),
+                ..known.clone()
+            },
             // The same name with another uid is another object: its
             // annotations count as handled, and its age is its own.
             other => Registered {
@@ -127,6 +142,9 @@ impl<'a> Pass<'a> {
                 key: manifest.key.clone(),
                 uid: manifest.uid.clone(),
                 born: manifest.created.unwrap_or(now),
+                depth: manifest.depth,
+                tree: manifest.tree.as_ref().map(tree_name).unwrap_or_default(),
+                cascaded: false,
                 generation: -1,
                 applied_generation: None,
                 resend_value: manifest.annotation(annotation::RESEND_ACTIVATION).map(str::to_owned),
@@ -144,9 +162,13 @@ impl<'a> Pass<'a> {
             object,
             topics: BTreeSet::new(),
             published: BTreeSet::new(),
+            published_later: BTreeSet::new(),
+            consulted: BTreeSet::new(),
             counts_changed: BTreeSet::new(),
+            about: None,
             changed: false,
             forgotten: false,
+            stepped_back: false,
         })
     }
 
@@ -199,6 +221,19 @@ impl<'a> Pass<'a> {
         self.published.insert(topic);
     }
 
+    /// Wakes whoever subscribed, soon: what they wait for has become less, so
+    /// nothing heals, but what was said of it may have to be said anew. Many
+    /// such changes cost one look.
+    pub(crate) fn publish_later(&mut self, topic: Topic) {
+        self.published_later.insert(topic);
+    }
+
+    /// The verdict rests on these names and this room: should it be a refusal,
+    /// it is judged again when they change.
+    pub(crate) fn consult(&mut self, topics: &[Topic]) {
+        self.consulted.extend(topics.iter().cloned());
+    }
+
     /// Publishes that this object's rows have changed.
     pub(crate) fn publish_self(&mut self) {
         self.changed = true;
@@ -237,6 +272,13 @@ impl<'a> Pass<'a> {
             self.publish(Topic::account_room(above));
         }
         Ok(())
+    }
+
+    /// Tells whoever waits for room in this chain that there is less of it.
+    pub(crate) fn taken_room(&mut self, chain: &Chain) {
+        for level in chain.0.iter().filter(|level| level.tenant.settings.limits != Limits::default()) {
+            self.publish_later(Topic::tenant_room(level.tenant.id));
+        }
     }
 
     /// The entry in the register must exist before rows refer to it.
@@ -282,12 +324,67 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What schema and validation rules said against the object.
+    /// What schema and validation rules said against the object; and that what
+    /// went with its tenant does not come back by itself (R9).
     pub(crate) fn refuse_faults(&self) -> Result<(), Refusal> {
-        if self.manifest.faults.is_empty() {
+        if !self.manifest.faults.is_empty() {
+            return Err(Refusal::edit(Reason::Invalid, self.manifest.faults.join("; ")));
+        }
+        if self.object.cascaded && !self.manifest.flag(annotation::ADOPT) {
+            return Err(Refusal::edit(
+                Reason::TenantGone,
+                format!(
+                    "what {key} stood for was removed together with its tenant; delete {key}, or set the annotation {adopt} to \"true\" to create it anew",
+                    key = self.key(),
+                    adopt = annotation::ADOPT
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Steps back if somebody whose turn comes first may claim one of these
+    /// names too (R12).
+    pub(crate) async fn names_in_turn(&mut self, names: &[Topic]) -> Step<()> {
+        if names.is_empty() {
             return Ok(());
         }
-        Err(Refusal::edit(Reason::Invalid, self.manifest.faults.join("; ")))
+        let ahead = self.engine.line.ahead_for(self.key(), &self.place(), names);
+        self.in_turn(ahead, names, Rivals::For(names)).await
+    }
+
+    /// Steps back if somebody whose turn comes first may take room under these
+    /// limits too (R12). What those want is not known before they are judged.
+    pub(crate) async fn room_in_turn(&mut self, rooms: &[Topic]) -> Step<()> {
+        let ahead = self.engine.line.ahead(self.key(), &self.place());
+        self.in_turn(ahead, rooms, Rivals::OfTree).await
+    }
+
+    async fn in_turn(&mut self, ahead: Ahead, topics: &[Topic], rivals: Rivals<'_>) -> Step<()> {
+        self.consult(topics);
+        let key = self.key();
+        match ahead {
+            Ahead::Begun => return Err(Stop::Behind),
+            Ahead::Waiting => {}
+            Ahead::Nobody => {
+                if !self.tx.woken_ahead(&self.object, rivals).await? {
+                    return Ok(());
+                }
+            }
+        }
+        self.stepped_back = true;
+        Err(Refusal::wait(
+            Reason::ClaimsAhead,
+            format!(
+                "{key} waits for older objects that may claim the same; it is judged again right after them"
+            ),
+            topics.to_vec(),
+        )
+        .into())
+    }
+
+    fn place(&self) -> Place {
+        Place::of(self.key(), false, self.object.depth, self.object.born)
     }
 
     /// The tenant that a `tenantRef` names, with all above it.
@@ -354,20 +451,36 @@ impl<'a> Pass<'a> {
         Ok(Some(Manager { key: key.clone(), blocked: chain.blocked_by().is_some(), account, roles }))
     }
 
+    /// The account that the object stands for, for the audit trail.
+    pub(crate) fn about(&mut self, account: Uuid) {
+        self.about = Some(account);
+    }
+
+    /// Who answers for something in force, for the audit trail: what becomes
+    /// of it without another word happens on that authority.
+    pub(crate) async fn answering(&mut self, managed_by: Option<Uuid>) -> Result<Actor, StoreError> {
+        let actor = match managed_by {
+            None => None,
+            Some(id) => self.tx.actor(id).await?,
+        };
+        Ok(actor.unwrap_or_else(Actor::platform))
+    }
+
     /// Appends to the audit trail.
     pub(crate) async fn audit(
         &mut self,
         action: &'static str,
-        actor: String,
+        actor: impl Into<Actor>,
         tenant: Option<Uuid>,
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), StoreError> {
         let entry = Entry {
             id: self.engine.id(self.now()),
-            actor,
+            actor: actor.into(),
             action,
             key: Some(self.manifest.key.clone()),
+            account: self.about,
             tenant,
             generation: Some(self.manifest.generation),
             before,
@@ -378,6 +491,7 @@ impl<'a> Pass<'a> {
 
     /// Judges this object again when what ends a refusal happens.
     pub(crate) fn listen(&mut self, refusal: &Refusal) {
+        self.topics.append(&mut self.consulted);
         if let Remedy::Wait(topics) = &refusal.remedy {
             self.topics.extend(topics.iter().cloned());
         }
@@ -426,6 +540,7 @@ impl<'a> Pass<'a> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(Stop::Needs(need)) => return Ok(Attempt::Needs(need)),
+            Err(Stop::Behind) => return Ok(Attempt::Behind),
             Err(Stop::Store(error)) => return Err(error),
             Err(Stop::Refused(refusal)) => Outcome {
                 verdict: Err(refusal),
@@ -438,6 +553,7 @@ impl<'a> Pass<'a> {
         let paused = outcome.action == Action::Paused;
         if outcome.verdict.is_ok() && !paused && !self.forgotten {
             self.object.applied_generation = Some(self.manifest.generation);
+            self.object.cascaded = false;
         }
         if !paused {
             self.object.generation = self.manifest.generation;
@@ -452,9 +568,14 @@ impl<'a> Pass<'a> {
             self.keep(&report).await?;
         }
         let now = self.now();
+        if self.stepped_back {
+            self.tx.wake(self.object.id, now).await?;
+        }
         let published: Vec<_> = std::mem::take(&mut self.published).into_iter().collect();
         let publisher = (!self.forgotten).then_some(self.object.id);
         self.tx.publish(&published, publisher, now).await?;
+        let later: Vec<_> = std::mem::take(&mut self.published_later).into_iter().collect();
+        self.tx.publish(&later, publisher, now.saturating_add(COUNTS_LAG).unwrap_or(now)).await?;
         if !self.counts_changed.is_empty() {
             let tenants: Vec<_> = std::mem::take(&mut self.counts_changed).into_iter().collect();
             let due = now.saturating_add(COUNTS_LAG).unwrap_or(now);
@@ -479,6 +600,7 @@ impl<'a> Pass<'a> {
         {
             // Nothing new was asked: what is in force stays (R2).
             refusal.reason = Reason::AuthorityLost;
+            refusal.message.push_str("; what is in force stays until then");
         }
         let mut conditions = ready(verdict.as_ref().map(|()| "in force as written"));
         conditions.extend(more);
@@ -567,6 +689,20 @@ impl<'a> Pass<'a> {
         let mut conditions: Vec<Condition> = conditions;
         conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
         Some(Outcome { verdict, conditions, status, action: Action::Paused, again_at: None })
+    }
+}
+
+fn tree_name(tree: &ObjectKey) -> String {
+    format!("{}/{}", tree.namespace, tree.name)
+}
+
+/// What writing a row is called in the audit trail: the object `had` it
+/// already, or somebody else's row of the same name was `there`.
+pub(crate) const fn written(had: bool, there: bool) -> &'static str {
+    match (had, there) {
+        (true, _) => "updated",
+        (false, true) => "adopted",
+        (false, false) => "created",
     }
 }
 

@@ -1,6 +1,8 @@
 //! Rows of tenants, the closure of who is above whom, and what a subtree
 //! contains.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use uuid::Uuid;
 
 use super::sql::{Row, Sql, args, json};
@@ -46,7 +48,7 @@ fn tenant(row: &Row) -> Result<Tenant, StoreError> {
     })
 }
 
-fn level(row: &Row) -> Result<Level, StoreError> {
+pub(super) fn level(row: &Row) -> Result<Level, StoreError> {
     Ok(Level {
         tenant: tenant(row)?,
         key: match (row.opt_text("object_namespace")?, row.opt_text("object_name")?) {
@@ -78,6 +80,23 @@ impl Tx {
             WHERE a.tenant_id = $1 ORDER BY a.distance";
         let rows = self.rows(sql, args![id]).await?;
         Ok(Chain(rows.iter().map(level).collect::<Result<_, _>>()?))
+    }
+
+    /// Each of these tenants with all above it, nearest first.
+    pub async fn chains(&mut self, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, Chain>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
+                WHERE a.tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid) ORDER BY a.tenant_id, a.distance",
+            sqlite: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
+                WHERE a.tenant_id IN (SELECT value FROM json_each($1)) ORDER BY a.tenant_id, a.distance",
+        };
+        let mut chains = BTreeMap::<Uuid, Chain>::new();
+        for row in self.rows(sql, args![json(ids)]).await? {
+            chains.entry(row.uuid("below")?).or_default().0.push(level(&row)?);
+        }
+        Ok(chains)
     }
 
     /// The tenant at a path: the natural key, parent and name in one.
@@ -312,10 +331,11 @@ impl Tx {
         for row in self.rows(sql, args![id]).await? {
             contents.tenants.extend(key(&row, Kind::Tenant)?);
         }
-        let sql = "SELECT c.email, c.username, c.managed_by, o.namespace AS object_namespace, o.name AS object_name
+        let sql = "SELECT c.id, c.email, c.username, c.managed_by, o.namespace AS object_namespace, o.name AS object_name
             FROM tenant_ancestor a JOIN account c ON c.tenant_id = a.tenant_id LEFT JOIN object o ON o.id = c.object_id WHERE a.ancestor_id = $1";
         for row in self.rows(sql, args![id]).await? {
             contents.accounts.push(AccountInside {
+                id: row.uuid("id")?,
                 key: key(&row, Kind::SubAdmin)?,
                 email: row.text("email")?,
                 username: row.text("username")?,
@@ -351,6 +371,10 @@ impl Tx {
     /// personal data, roles, grants; devices lose their holder (R9).
     pub async fn erase_tenants(&mut self, id: Uuid) -> Result<(), StoreError> {
         for sql in [
+            // Those above may still read what was done in there.
+            "INSERT INTO audit_gone_tenant (tenant_id, ancestor_id, distance)
+                SELECT up.tenant_id, up.ancestor_id, up.distance FROM tenant_ancestor down JOIN tenant_ancestor up ON up.tenant_id = down.tenant_id
+                WHERE down.ancestor_id = $1",
             // What was given away from inside, or to somebody inside, ends.
             "DELETE FROM device_assignment WHERE giver_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)
                 OR receiver_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
@@ -386,6 +410,8 @@ pub struct Contents {
 /// An account of a subtree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountInside {
+    /// Identifier.
+    pub id: Uuid,
     /// Its object; none while unmanaged.
     pub key: Option<ObjectKey>,
     /// Its login.

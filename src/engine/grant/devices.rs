@@ -65,6 +65,8 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
         cut(pass, grant.id, &back).await?;
         changed_devices.extend(back.iter().map(|id| (*id).to_owned()));
     }
+    let returned = changed_devices.len();
+    let mut gave = 0;
 
     let mut marks: Vec<Mark> = vec![];
     let all: Vec<&str> = wanted.iter().map(String::as_str).collect();
@@ -73,6 +75,7 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
         let decided = decide(grant, &candidates, open, room.as_mut());
         if !decided.links.is_empty() {
             give(pass, grant, &decided).await?;
+            gave += decided.links.len();
             changed_devices.extend(decided.links.iter().map(|link| link.id.clone()));
         }
         if settled.conflict.is_none() {
@@ -120,6 +123,7 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     pass.tx.put_marks(grant.id, &changed, &gone).await?;
     if !changed_devices.is_empty() {
         moved(pass, grant, &changed_devices).await?;
+        record(pass, grant, gave, returned).await?;
     }
     settled.changed = !changed_devices.is_empty() || !changed.is_empty() || !gone.is_empty();
     if settled.changed {
@@ -137,7 +141,15 @@ pub(super) async fn take_back(pass: &mut Pass<'_>, grant: &Grant) -> Step<()> {
     let ids: Vec<&str> = given.iter().map(String::as_str).collect();
     cut(pass, grant.id, &ids).await?;
     let ids: BTreeSet<String> = given.into_iter().collect();
-    moved(pass, grant, &ids).await
+    moved(pass, grant, &ids).await?;
+    record(pass, grant, 0, ids.len()).await
+}
+
+/// Tells the audit trail how many devices have moved, not which.
+async fn record(pass: &mut Pass<'_>, grant: &Grant, given: usize, returned: usize) -> Step<()> {
+    let actor = pass.answering(grant.managed_by).await?;
+    let after = serde_json::json!({"given": given, "returned": returned});
+    Ok(pass.audit("devices-moved", actor, Some(grant.tenant), None, Some(after)).await?)
 }
 
 async fn cut(pass: &mut Pass<'_>, grant: Uuid, ids: &[&str]) -> Step<()> {

@@ -158,9 +158,14 @@ async fn roles(
 ) -> Step<Vec<Value>> {
     let mut shown = vec![];
     let mut behind = vec![];
-    for role in held {
-        let key = ObjectKey::new(Kind::Role, &role.namespace, &role.name);
-        let latest = pass.tx.role_of(pass.source(), &key).await?.map(|r| r.revision);
+    let keys: Vec<_> = held.iter().map(|r| ObjectKey::new(Kind::Role, &r.namespace, &r.name)).collect();
+    let templates = if keys.is_empty() {
+        std::collections::BTreeMap::new()
+    } else {
+        pass.tx.roles_of(pass.source(), &keys).await?
+    };
+    for (role, key) in held.iter().zip(&keys) {
+        let latest = templates.get(key).map(|r| r.revision.clone());
         let outdated = latest.as_ref().is_some_and(|latest| *latest != role.revision);
         if outdated {
             behind.push(format!("{}/{}", role.namespace, role.name));

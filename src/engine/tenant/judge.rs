@@ -5,7 +5,7 @@
 use super::Wanted;
 use crate::api::tenant::TenantDeletionPolicy;
 use crate::api::{self, annotation};
-use crate::domain::authority::{Act, permit};
+use crate::domain::authority::{Act, Authority, Target, account_key, permit};
 use crate::domain::capability::Capability;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::quota::{self, Addition, TenantUse};
@@ -14,6 +14,7 @@ use crate::domain::tenant::{
     RoleLimit, Settings, Tenant, admits, parent_cycle, path, place,
 };
 use crate::domain::verdict::{Reason, Refusal};
+use crate::engine::authority::own_creation;
 use crate::engine::pass::{Pass, Step};
 use crate::engine::{Spec, written};
 
@@ -66,15 +67,66 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
     let above = chain.as_ref().and_then(|c| c.own()).cloned();
 
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    if let Some(chain) = &chain {
-        let act = Act { key, needs: Capability::ManageTenants, within: chain, target: None };
-        permit(&authority, &act)?;
-    }
+    authorize(pass, own, chain.as_ref(), &authority).await?;
 
     let adopt = natural_key(pass, own, above.as_ref()).await?;
     let existing = own.or(adopt.as_ref());
     limits(pass, existing, &settings, chain.as_ref(), above.as_ref()).await?;
     Ok(Wanted { settings, parent: above, authority, adopt })
+}
+
+/// R1 and R2 for tenants. The manager belongs above the tenant: nobody sets
+/// limits for the tenant that they are in. A move takes authority over both
+/// places, and a root tenant with a Root stays a root.
+async fn authorize(
+    pass: &mut Pass<'_>,
+    own: Option<&Tenant>,
+    above: Option<&Chain>,
+    authority: &Authority,
+) -> Step<()> {
+    let key = pass.key();
+    let Some(above) = above else {
+        return match authority.manager() {
+            None => Ok(()),
+            Some(manager) => Err(Refusal::edit(
+                Reason::OutOfScope,
+                format!(
+                    "{key} is a root tenant, and {} has no authority over one; remove spec.managedByRef: only the platform answers for root tenants",
+                    manager.key
+                ),
+            )
+            .into()),
+        };
+    };
+    let act = |within, target| Act { key, needs: Capability::ManageTenants, within, target };
+    let Some(own) = own else {
+        return Ok(permit(authority, &act(above, Target::New))?);
+    };
+    let place = pass.tx.chain(own.id).await?;
+    let old = Chain(place.0.iter().skip(1).cloned().collect());
+    let moves = own.parent != above.own().map(|t| t.id);
+    if moves {
+        permit(authority, &act(above, Target::New))?;
+    }
+    permit(authority, &act(&old, Target::Own))?;
+    if !own_creation(pass, authority, own.managed_by).await? {
+        permit(authority, &act(&place, Target::Tenant(key)))?;
+    }
+    if moves
+        && own.parent.is_none()
+        && let Some((root, _)) = pass.tx.root_of_tree(own.id, None).await?
+    {
+        let root = account_key(&key.namespace, &root);
+        return Err(Refusal::wait(
+            Reason::RootExists,
+            format!(
+                "{key} cannot be moved below another tenant while {root} is its Root: a Root belongs to a root tenant; change spec.tier of {root} first or remove spec.parentRef"
+            ),
+            vec![Topic::object(&root)],
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// The parent admitted this tenant once and no longer does: everything in it
@@ -87,7 +139,12 @@ async fn withdraw_admission(pass: &mut Pass<'_>, own: Option<&Tenant>, refusal: 
     pass.tx.update_tenant(&shut).await?;
     let now = pass.now();
     pass.tx.wake_downwards(own.id, now).await?;
-    pass.audit("admission-withdrawn", "platform".to_owned(), Some(own.id), None, None).await?;
+    // Whoever answers for the parent no longer admits it.
+    let above = pass.tx.chain(own.id).await?.0.get(1).and_then(|level| level.tenant.managed_by);
+    let actor = pass.answering(above).await?;
+    let after = serde_json::json!({"permitted": false});
+    let before = serde_json::json!({"permitted": true});
+    pass.audit("admission-withdrawn", actor, Some(own.id), Some(before), Some(after)).await?;
     pass.publish_self();
     Ok(())
 }
@@ -131,6 +188,13 @@ async fn natural_key(
     above: Option<&Tenant>,
 ) -> Step<Option<Tenant>> {
     let wanted = path(above, &pass.key().name);
+    if own.is_none_or(|own| own.path != wanted) {
+        let spec = spec(pass).and_then(|spec| spec.parent_ref.as_ref());
+        let namespace = &pass.key().namespace;
+        let above = spec.map(|r| crate::domain::tenant::key(r.namespace_from(namespace), &r.name));
+        let names = [Topic::taken(&wanted), Topic::place(above.as_ref(), &pass.key().name)];
+        pass.names_in_turn(&names).await?;
+    }
     let Some(other) = pass.tx.tenant_at(&wanted).await? else {
         return Ok(None);
     };
@@ -203,6 +267,8 @@ async fn limits(
     if gaining.0.iter().all(|l| l.tenant.settings.limits == Limits::default()) {
         return Ok(());
     }
+    let rooms: Vec<_> = gaining.0.iter().map(|l| Topic::tenant_room(l.tenant.id)).collect();
+    pass.room_in_turn(&rooms).await?;
     let uses = pass.tx.uses(above.id).await?;
     let consumers = pass.tx.largest_consumers(above.id).await?;
     quota::room(key, &gaining, &uses, &addition, &consumers)?;
