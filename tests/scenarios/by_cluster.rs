@@ -27,7 +27,7 @@ const CALM: Duration = Duration::from_secs(3);
 pub(crate) enum Arrival {
     /// It watches while they are made, in the order of their names.
     OneByOne,
-    /// They are there before it, made within one second and backwards, so that
+    /// They are there before it, made side by side within one second, so that
     /// none is older than another.
     AllAtOnce,
 }
@@ -126,7 +126,7 @@ impl Site {
             apply_elsewhere(file, &self.url, self.place.path()).await;
         }
         if self.controller.is_some() {
-            self.tell(step, false).await;
+            self.tell(step).await;
         } else {
             self.tell_at_once(step).await;
             self.start().await;
@@ -140,25 +140,15 @@ impl Site {
     }
 
     /// Makes, changes and deletes objects. Parents first and by name, so that
-    /// an object that is made a second later has the later name; or backwards.
-    async fn tell(&mut self, step: &Step, backwards: bool) {
+    /// an object that is made a second later has the later name.
+    async fn tell(&mut self, step: &Step) {
         let mut wanted: Vec<&(Key, Value)> = step.wanted.iter().collect();
         wanted.sort_by_key(|(key, _)| key.rank());
-        if backwards {
-            wanted.sort_by_key(|(key, _)| key.is_ours());
-            let first = wanted.iter().position(|(key, _)| key.is_ours()).unwrap_or_default();
-            wanted[first..].reverse();
-        }
         for (key, document) in wanted {
-            if self.made.get(key) == Some(document) {
-                continue;
+            if self.made.get(key) != Some(document) {
+                let taken = self.put(document).await;
+                self.note(key, document, taken);
             }
-            if self.put(document).await {
-                self.refused.remove(key);
-            } else {
-                self.refused.insert(key.clone());
-            }
-            self.made.insert(key.clone(), document.clone());
         }
         let gone: Vec<Key> = self
             .made
@@ -174,13 +164,20 @@ impl Site {
         }
     }
 
-    /// Again until all objects have the same age.
+    /// Makes everything side by side, again until all objects have the same age.
     async fn tell_at_once(&mut self, step: &Step) {
-        for _ in 0..10 {
-            self.tell(step, true).await;
+        for _ in 0..20 {
+            let (ours, others): (Vec<_>, Vec<_>) = step.wanted.iter().partition(|(key, _)| key.is_ours());
+            for documents in [others, ours] {
+                let made = documents.iter().map(|(_, document)| self.put(document));
+                let made = futures::future::join_all(made).await;
+                for ((key, document), taken) in documents.into_iter().zip(made) {
+                    self.note(key, document, taken);
+                }
+            }
             let objects = self.objects().await;
             let ages: BTreeSet<_> =
-                objects.iter().map(|(_, o)| o.metadata.creation_timestamp.clone()).collect();
+                objects.iter().map(|(_, object)| object.metadata.creation_timestamp.clone()).collect();
             if ages.len() <= 1 {
                 return;
             }
@@ -190,6 +187,15 @@ impl Site {
             }
         }
         panic!("{}: the objects cannot be made within one second", self.scenario);
+    }
+
+    fn note(&mut self, key: &Key, document: &Value, taken: bool) {
+        self.made.insert(key.clone(), document.clone());
+        if taken {
+            self.refused.remove(key);
+        } else {
+            self.refused.insert(key.clone());
+        }
     }
 
     /// Confirms removals with the digest that the status shows.

@@ -14,9 +14,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 /// Not state: facts about the database itself, and who is to be woken by what.
 const ASIDE: [&str; 3] = ["setting", "subscription", "wakeup"];
 
-/// Random or secret, a place in the chain of the audit trail, or the business
-/// of one worker: two databases need not agree.
-const OWN: [&str; 9] = [
+/// Random or secret, a place in the audit trail or in the line of those who are
+/// judged, or the business of one worker: two databases need not agree.
+const OWN: [&str; 12] = [
+    "appended",
+    "depth",
+    "tree",
     "uid",
     "nonce",
     "message_id",
@@ -145,14 +148,13 @@ impl Rows {
         lines
     }
 
-    /// What was done to which object, on whose authority. What stood in a row
-    /// before may depend on what was done first.
+    /// What was done to which object. On whose authority, and what stood in its
+    /// row before, may depend on which of two that are deleted goes first; so
+    /// may whether anything was left to be handed over.
     pub(crate) fn acts(&self) -> Vec<String> {
-        let act = |row: &Row| {
-            let (action, actor) = (text(row, "action"), text(row, "actor"));
-            format!("act: {} {action} on the authority of {actor}", object_name(row))
-        };
-        let mut acts: Vec<String> = self.0["audit"].iter().map(act).collect();
+        let acts = self.0["audit"].iter().filter(|row| row["action"] != "handed-over");
+        let mut acts: Vec<String> =
+            acts.map(|row| format!("act: {} {}", object_name(row), text(row, "action"))).collect();
         acts.sort();
         acts
     }
