@@ -58,13 +58,12 @@ async fn from_files(name: &str) {
 }
 
 /// Every step of a scenario in a cluster, compared with `apply` on SQLite.
-async fn in_a_cluster(name: &str, arrival: Arrival) {
-    let scenario = Scenario::read(name);
+async fn in_a_cluster(scenario: Scenario, arrival: Arrival) {
     let mut sqlite = Files::sqlite(&scenario, Order::AsWritten);
     let mut site = by_cluster::Site::open(&scenario, arrival).await;
     for step in &scenario.steps {
         let wanted = sqlite.take(step).await;
-        wanted.is_expected(step, &format!("{name} {}", step.name));
+        wanted.is_expected(step, &format!("{} {}", scenario.name, step.name));
         site.take(step, &wanted).await;
     }
     site.close().await;
@@ -77,7 +76,7 @@ async fn r12_authority_that_is_lost_and_comes_back_end_the_same_from_all_files()
 
 #[tokio::test]
 async fn cluster_authority_that_is_lost_and_comes_back_end_as_from_files() {
-    in_a_cluster("authority", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("authority"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -87,7 +86,7 @@ async fn r12_references_and_admission_across_namespaces_end_the_same_from_all_fi
 
 #[tokio::test]
 async fn cluster_references_and_admission_across_namespaces_end_as_from_files() {
-    in_a_cluster("borders", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("borders"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -97,7 +96,7 @@ async fn r12_a_cascade_and_what_is_left_over_from_it_end_the_same_from_all_files
 
 #[tokio::test]
 async fn cluster_a_cascade_and_what_is_left_over_from_it_end_as_from_files() {
-    in_a_cluster("cascade", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("cascade"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -107,7 +106,7 @@ async fn r12_claims_to_what_only_one_can_have_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_claims_to_what_only_one_can_have_end_as_from_files() {
-    in_a_cluster("claims", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("claims"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -117,7 +116,7 @@ async fn r12_rows_of_another_source_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_rows_of_another_source_end_as_from_files() {
-    in_a_cluster("elsewhere", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("elsewhere"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -127,7 +126,7 @@ async fn r12_customers_within_customers_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_customers_within_customers_end_as_from_files() {
-    in_a_cluster("nested", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("nested"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -137,7 +136,7 @@ async fn r12_paused_objects_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_paused_objects_end_as_from_files() {
-    in_a_cluster("paused", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("paused"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -147,7 +146,7 @@ async fn r12_grants_of_devices_that_come_later_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_grants_of_devices_that_come_later_end_as_from_files() {
-    in_a_cluster("pending", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("pending"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -157,7 +156,7 @@ async fn r12_projects_with_their_members_and_times_end_the_same_from_all_files()
 
 #[tokio::test]
 async fn cluster_projects_with_their_members_and_times_end_as_from_files() {
-    in_a_cluster("projects", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("projects"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -167,7 +166,7 @@ async fn r12_tiers_limits_and_quotas_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_tiers_limits_and_quotas_end_as_from_files() {
-    in_a_cluster("quotas", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("quotas"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -177,7 +176,7 @@ async fn r12_refused_edits_beside_the_last_good_state_end_the_same_from_all_file
 
 #[tokio::test]
 async fn cluster_refused_edits_beside_the_last_good_state_end_as_from_files() {
-    in_a_cluster("refused", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("refused"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -187,7 +186,7 @@ async fn r12_removal_that_waits_keeps_or_disables_end_the_same_from_all_files() 
 
 #[tokio::test]
 async fn cluster_removal_that_waits_keeps_or_disables_end_as_from_files() {
-    in_a_cluster("removal", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("removal"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -197,7 +196,7 @@ async fn r12_passwords_addresses_and_their_secrets_end_the_same_from_all_files()
 
 #[tokio::test]
 async fn cluster_passwords_addresses_and_their_secrets_end_as_from_files() {
-    in_a_cluster("secrets", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("secrets"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -207,7 +206,7 @@ async fn r12_sub_administrators_with_their_scope_and_rights_end_the_same_from_al
 
 #[tokio::test]
 async fn cluster_sub_administrators_with_their_scope_and_rights_end_as_from_files() {
-    in_a_cluster("subadmins", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("subadmins"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -217,7 +216,7 @@ async fn r12_roles_as_templates_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_roles_as_templates_end_as_from_files() {
-    in_a_cluster("templates", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("templates"), Arrival::OneByOne).await;
 }
 
 #[tokio::test]
@@ -227,14 +226,14 @@ async fn r12_devices_handed_on_and_transferred_end_the_same_from_all_files() {
 
 #[tokio::test]
 async fn cluster_devices_handed_on_and_transferred_end_as_from_files() {
-    in_a_cluster("transfers", Arrival::OneByOne).await;
+    in_a_cluster(Scenario::read("transfers"), Arrival::OneByOne).await;
 }
 
 /// Everything is there before the controller, and nothing is older than anything
 /// else.
 #[tokio::test]
 async fn r12_cluster_claims_of_the_same_age_are_decided_by_their_names() {
-    in_a_cluster("claims", Arrival::AllAtOnce).await;
+    in_a_cluster(Scenario::read_as("claims", "rivals"), Arrival::AllAtOnce).await;
 }
 
 /// The folders of all scenarios.
@@ -249,7 +248,10 @@ fn every_scenario_is_run_from_files_and_in_a_cluster() {
     let own = include_str!("scenarios.rs");
     for name in scenarios() {
         assert!(own.contains(&format!("    from_files(\"{name}\").await")), "{name} is not run from files");
-        assert!(own.contains(&format!("    in_a_cluster(\"{name}\", ")), "{name} is not run in a cluster");
+        assert!(
+            own.contains(&format!("    in_a_cluster(Scenario::read(\"{name}\"), ")),
+            "{name} is not run in a cluster"
+        );
     }
 }
 

@@ -27,8 +27,8 @@ const CALM: Duration = Duration::from_secs(3);
 pub(crate) enum Arrival {
     /// It watches while they are made, in the order of their names.
     OneByOne,
-    /// They are there before it, made side by side within one second, so that
-    /// none is older than another.
+    /// They are there before it, made within one second as they are written, so
+    /// that none is older than another.
     AllAtOnce,
 }
 
@@ -122,8 +122,8 @@ impl Site {
     /// Tells the API server what is wanted now, and waits until everything
     /// ends as it did from files.
     pub(crate) async fn take(&mut self, step: &Step, wanted: &Ending) {
-        if let Some(file) = &step.elsewhere {
-            apply_elsewhere(file, &self.url, self.place.path()).await;
+        if let Some(documents) = &step.elsewhere {
+            apply_elsewhere(documents, &self.url, self.place.path()).await;
         }
         if self.controller.is_some() {
             self.tell(step).await;
@@ -132,9 +132,9 @@ impl Site {
             self.start().await;
         }
         self.confirm(step).await;
-        if let Some(file) = &step.devices {
+        if let Some(devices) = &step.devices {
             self.until_calm(step, None).await;
-            import(file, &self.scenario, &self.url, self.place.path()).await;
+            import(devices, &self.scenario, &self.url, self.place.path()).await;
         }
         self.until_calm(step, Some(&wanted.clone().in_any_order())).await;
     }
@@ -164,26 +164,27 @@ impl Site {
         }
     }
 
-    /// Makes everything side by side, again until all objects have the same age.
+    /// Makes everything before anybody watches, again until all objects have
+    /// the same age.
     async fn tell_at_once(&mut self, step: &Step) {
+        let (ours, others): (Vec<_>, Vec<_>) = step.wanted.iter().partition(|(key, _)| key.is_ours());
+        for (key, document) in others {
+            let taken = self.put(document).await;
+            self.note(key, document, taken);
+        }
         for _ in 0..20 {
-            let (ours, others): (Vec<_>, Vec<_>) = step.wanted.iter().partition(|(key, _)| key.is_ours());
-            for documents in [others, ours] {
-                let made = documents.iter().map(|(_, document)| self.put(document));
-                let made = futures::future::join_all(made).await;
-                for ((key, document), taken) in documents.into_iter().zip(made) {
-                    self.note(key, document, taken);
-                }
+            let mut ages = BTreeSet::new();
+            for (key, document) in &ours {
+                let object = serde_json::from_value(document.clone()).unwrap();
+                let made = self.api(key).create(&PostParams::default(), &object).await.unwrap();
+                ages.insert(made.metadata.creation_timestamp);
+                self.note(key, document, true);
             }
-            let objects = self.objects().await;
-            let ages: BTreeSet<_> =
-                objects.iter().map(|(_, object)| object.metadata.creation_timestamp.clone()).collect();
-            if ages.len() <= 1 {
+            if ages.len() == 1 {
                 return;
             }
-            for (key, _) in objects {
-                self.api(&key).delete(&key.name, &DeleteParams::default()).await.unwrap();
-                self.made.remove(&key);
+            for (key, _) in &ours {
+                self.api(key).delete(&key.name, &DeleteParams::default()).await.unwrap();
             }
         }
         panic!("{}: the objects cannot be made within one second", self.scenario);

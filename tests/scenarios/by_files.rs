@@ -10,7 +10,7 @@ use crate::diff;
 use crate::ending::{Ending, Said};
 use crate::harness::{Finished, Tenantry};
 use crate::rows::{self, Rows};
-use crate::scenario::{Key, Scenario, Step, elsewhere};
+use crate::scenario::{Key, Scenario, Step};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -46,20 +46,18 @@ pub(crate) fn settings(call: Tenantry, url: &str, place: &Path) -> Tenantry {
 }
 
 /// Applies what another source says to the same database.
-pub(crate) async fn apply_elsewhere(file: &Path, url: &str, place: &Path) {
-    let text: Vec<String> = elsewhere(file).iter().map(Value::to_string).collect();
-    let path = place.join("elsewhere.yaml");
-    std::fs::write(&path, text.join("\n---\n")).unwrap();
-    let path = path.to_string_lossy().into_owned();
-    let call = Tenantry::new(["apply", "-f", &path, "--source", "another"]);
+pub(crate) async fn apply_elsewhere(documents: &[Value], url: &str, place: &Path) {
+    let text: Vec<String> = documents.iter().map(Value::to_string).collect();
+    std::fs::write(place.join("elsewhere.yaml"), text.join("\n---\n")).unwrap();
+    let call = Tenantry::new(["apply", "-f", "elsewhere.yaml", "--source", "another"]);
     let finished = settings(call, url, place).finish(PATIENCE).await;
     assert_eq!(finished.code(), Some(0), "{finished:?}");
 }
 
 /// Imports devices into the same database.
-pub(crate) async fn import(file: &Path, source: &str, url: &str, place: &Path) {
-    let file = file.to_string_lossy().into_owned();
-    let call = Tenantry::new(["devices", "import", &file, "--source", source]);
+pub(crate) async fn import(devices: &str, source: &str, url: &str, place: &Path) {
+    std::fs::write(place.join("devices.csv"), devices).unwrap();
+    let call = Tenantry::new(["devices", "import", "devices.csv", "--source", source]);
     let finished = settings(call, url, place).finish(PATIENCE).await;
     assert_eq!(finished.code(), Some(0), "{finished:?}");
 }
@@ -84,8 +82,8 @@ impl Files {
 
     /// Applies a step and says what it came to.
     pub(crate) async fn take(&mut self, step: &Step) -> Ending {
-        if let Some(file) = &step.elsewhere {
-            apply_elsewhere(file, &self.url, self.place.path()).await;
+        if let Some(documents) = &step.elsewhere {
+            apply_elsewhere(documents, &self.url, self.place.path()).await;
         }
         self.write(step);
         self.confirmed.clear();
@@ -94,8 +92,8 @@ impl Files {
             self.confirmed = step.confirmed.iter().map(|key| confirmation(key, &reports)).collect();
         }
         let mut list = self.apply(&["-o", "json"]).await;
-        if let Some(file) = &step.devices {
-            import(file, &self.scenario, &self.url, self.place.path()).await;
+        if let Some(devices) = &step.devices {
+            import(devices, &self.scenario, &self.url, self.place.path()).await;
             list = self.apply(&["-o", "json"]).await;
         }
         self.ending(&list, &rows::read(&self.url).await)

@@ -150,9 +150,11 @@ impl Rows {
 
     /// What was done to which object. On whose authority, and what stood in its
     /// row before, may depend on which of two that are deleted goes first; so
-    /// may whether anything was left to be handed over.
+    /// may whether something was left to be handed over, or whether a device
+    /// has been with somebody else before.
     pub(crate) fn acts(&self) -> Vec<String> {
-        let acts = self.0["audit"].iter().filter(|row| row["action"] != "handed-over");
+        let passing = ["handed-over", "devices-moved"];
+        let acts = self.0["audit"].iter().filter(|row| !passing.contains(&text(row, "action")));
         let mut acts: Vec<String> =
             acts.map(|row| format!("act: {} {}", object_name(row), text(row, "action"))).collect();
         acts.sort();

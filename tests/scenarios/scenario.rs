@@ -84,8 +84,10 @@ pub(crate) struct Step {
     pub(crate) wanted: Vec<(Key, Value)>,
     /// Tenants whose removal is confirmed.
     pub(crate) confirmed: BTreeSet<Key>,
-    pub(crate) devices: Option<PathBuf>,
-    pub(crate) elsewhere: Option<PathBuf>,
+    /// The inventory to import.
+    pub(crate) devices: Option<String>,
+    /// What another source applies.
+    pub(crate) elsewhere: Option<Vec<Value>>,
     /// Conditions by object: the reason of `Ready`, then others.
     pub(crate) expected: BTreeMap<String, Vec<String>>,
     pub(crate) holders: BTreeMap<String, String>,
@@ -95,8 +97,16 @@ pub(crate) struct Step {
 
 impl Scenario {
     pub(crate) fn read(name: &str) -> Self {
-        let folder = folder().join(name);
-        let text = std::fs::read_to_string(folder.join("expect.yaml")).unwrap();
+        Self::read_as(name, name)
+    }
+
+    /// The same in other namespaces: for two tests at the same time.
+    pub(crate) fn read_as(folder: &str, name: &str) -> Self {
+        let text_of = |file: &str| {
+            let text = std::fs::read_to_string(self::folder().join(folder).join(file)).ok()?;
+            Some(text.replace(folder, name))
+        };
+        let text = text_of("expect.yaml").unwrap();
         let mut written: serde_yaml::Value =
             serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{name}/expect.yaml: {error}"));
         written.apply_merge().unwrap();
@@ -113,20 +123,19 @@ impl Scenario {
             next.name = step.clone();
             next.confirmed.clear();
             next.take_expectations(expectations.unwrap_or_default(), &steps, &at);
-            let file =
-                |ending: &str| Some(folder.join(format!("{step}.{ending}"))).filter(|path| path.exists());
-            next.devices = file("csv");
-            next.elsewhere = file("elsewhere.yaml");
-            if let Some(path) = file("yaml") {
+            next.devices = text_of(&format!("{step}.csv"));
+            next.elsewhere = text_of(&format!("{step}.elsewhere.yaml"))
+                .map(|text| documents(&text, &at).iter().map(complete).collect());
+            if let Some(text) = text_of(&format!("{step}.yaml")) {
                 assert!(next.restores.is_none(), "{at} restores an earlier step and has objects of its own");
-                next.change(&documents(&path), name);
+                next.change(&documents(&text, &at), name);
             }
             next.expectations_are_about_something(&steps, &at);
             steps.push(next);
         }
         let roots = roots.map_or_else(|| name.to_owned(), |roots| roots.join(","));
         let scenario = Self { name: name.to_owned(), roots, steps };
-        scenario.has_every_file();
+        scenario.has_every_file_of(folder);
         scenario
     }
 
@@ -151,8 +160,8 @@ impl Scenario {
     }
 
     /// A file that no step reads would be a mistake without a sound.
-    fn has_every_file(&self) {
-        for entry in std::fs::read_dir(folder().join(&self.name)).unwrap() {
+    fn has_every_file_of(&self, folder: &str) {
+        for entry in std::fs::read_dir(self::folder().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let step = name.split('.').next().unwrap_or_default();
             let known = name == "expect.yaml" || self.steps.iter().any(|known| known.name == step);
@@ -249,12 +258,9 @@ impl Step {
     }
 }
 
-fn documents(path: &std::path::Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).unwrap();
-    serde_yaml::Deserializer::from_str(&text)
-        .map(|document| {
-            Value::deserialize(document).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        })
+fn documents(text: &str, at: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(text)
+        .map(|document| Value::deserialize(document).unwrap_or_else(|error| panic!("{at}: {error}")))
         .filter(|document| !document.is_null())
         .collect()
 }
@@ -265,9 +271,4 @@ fn complete(document: &Value) -> Value {
     let version = if Key::of(&document).is_ours() { tenantry::api::API_VERSION } else { "v1" };
     document.as_object_mut().unwrap().entry("apiVersion").or_insert_with(|| json!(version));
     document
-}
-
-/// The documents of a file that another source applies.
-pub(crate) fn elsewhere(path: &std::path::Path) -> Vec<Value> {
-    documents(path).iter().map(complete).collect()
 }
