@@ -149,6 +149,11 @@ impl Shared {
         self.queue.add(key, lane);
     }
 
+    /// Keys are about to join.
+    fn announce(&self, keys: &[ObjectKey]) {
+        self.engine.expect(keys.iter().filter_map(|key| self.claimant(key)));
+    }
+
     /// Keys join because everything is looked at. All are announced before the
     /// first is judged.
     fn sweep(&self, keys: Vec<ObjectKey>) {

@@ -72,8 +72,9 @@ impl Queue {
     }
 
     /// The key's work is done. It comes again after `later`, or at once if it
-    /// came again meanwhile.
-    pub(super) fn done(&self, key: &ObjectKey, later: Option<Duration>) {
+    /// came again meanwhile; then the answer is true.
+    pub(super) fn done(&self, key: &ObjectKey, later: Option<Duration>) -> bool {
+        let mut again = false;
         self.change(|state| {
             if let Some(later) = later
                 && let Some(at) = Instant::now().checked_add(later)
@@ -82,8 +83,10 @@ impl Queue {
             }
             if let Some(Some(lane)) = state.busy.remove(key) {
                 state.add(key.clone(), lane, Rank::default());
+                again = true;
             }
         });
+        again
     }
 
     /// The next key; none once the queue is closed.

@@ -68,8 +68,9 @@ impl Worker {
                 }
             };
             self.shared.metrics.reconciled(key.kind, result, start.elapsed());
-            self.shared.engine.dismiss(&key);
-            self.shared.queue.done(&key, later);
+            if !self.shared.queue.done(&key, later) {
+                self.shared.engine.dismiss(&key);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Shared;
 use super::failure::Failure;
 use super::queue::Lane;
+use crate::domain::object::ObjectKey;
 use crate::store::objects::Registered;
 use crate::store::{Access, StoreError};
 
@@ -44,10 +45,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn take(shared: &Shared) -> Result<(), StoreError> {
     loop {
-        let keys = shared.engine.take_woken(Duration::ZERO, BATCH).await?;
+        let announce = |keys: &[ObjectKey]| shared.announce(keys);
+        let keys = shared.engine.take_woken_and(Duration::ZERO, BATCH, announce).await?;
         let more = i64::try_from(keys.len()).is_ok_and(|taken| taken == BATCH);
         for key in keys {
-            shared.add(key, Lane::Wake);
+            shared.queue.add(key, Lane::Wake);
         }
         if !more {
             return Ok(());

@@ -86,6 +86,8 @@ struct Member {
     claims: Vec<Topic>,
     /// Somebody is judging it at this moment.
     begun: bool,
+    /// It came again meanwhile: its place stays when it has been judged.
+    again: bool,
 }
 
 /// Whether somebody else comes first.
@@ -105,6 +107,7 @@ impl Line {
         let Claimant { key, deleting, depth, born, tree, claims } = claimant;
         let place = Place::of(&key, deleting, depth, born);
         let mut state = self.lock();
+        let begun = state.by_key.get(&key).is_some_and(|member| member.begun);
         state.leave(&key);
         if !deleting {
             for claim in &claims {
@@ -112,7 +115,7 @@ impl Line {
             }
         }
         state.by_tree.entry(tree.clone()).or_default().insert(place.clone());
-        state.by_key.insert(key, Member { place, tree, claims, begun: false });
+        state.by_key.insert(key, Member { place, tree, claims, begun, again: begun });
     }
 
     /// Somebody is being judged now.
@@ -124,7 +127,15 @@ impl Line {
 
     /// Somebody has been judged, or will not be.
     pub(crate) fn leave(&self, key: &ObjectKey) {
-        self.lock().leave(key);
+        let mut state = self.lock();
+        match state.by_key.get_mut(key) {
+            Some(member) if member.again => {
+                member.again = false;
+                member.begun = false;
+            }
+            _ => state.leave(key),
+        }
+        drop(state);
         self.left.send_modify(|left| *left += 1);
     }
 
@@ -132,6 +143,7 @@ impl Line {
     /// Whoever was not announced sees nobody.
     pub(crate) fn ahead(&self, key: &ObjectKey, place: &Place) -> Ahead {
         let state = self.lock();
+        let place = state.own_place(key).unwrap_or(place);
         state.kind_of_wait(state.tree_of(key).range(..place))
     }
 
@@ -139,6 +151,7 @@ impl Line {
     /// that somebody who does may be waiting for.
     pub(crate) fn ahead_for(&self, key: &ObjectKey, place: &Place, claims: &[Topic]) -> Ahead {
         let state = self.lock();
+        let place = state.own_place(key).unwrap_or(place);
         let rivals = claims.iter().filter_map(|claim| state.by_claim.get(claim));
         let parents = state.tree_of(key).iter().take_while(|ahead| ahead.kind < place.kind);
         state.kind_of_wait(rivals.flat_map(|rivals| rivals.range(..place)).chain(parents))
@@ -167,6 +180,13 @@ impl State {
     fn tree_of(&self, key: &ObjectKey) -> &BTreeSet<Place> {
         static EMPTY: BTreeSet<Place> = BTreeSet::new();
         self.by_key.get(key).and_then(|own| self.by_tree.get(&own.tree)).unwrap_or(&EMPTY)
+    }
+
+    /// Where somebody stands in this line. Whoever compares places takes both
+    /// from here: one that has been counted anew meanwhile could make two of
+    /// them wait for each other.
+    fn own_place(&self, key: &ObjectKey) -> Option<&Place> {
+        self.by_key.get(key).map(|own| &own.place)
     }
 
     fn leave(&mut self, key: &ObjectKey) {

@@ -406,6 +406,17 @@ impl Engine {
     /// Objects of this source that are due to be judged again, taken off the
     /// list. `ahead` counts those as due that would be within that time.
     pub async fn take_woken(&self, ahead: Duration, limit: i64) -> Result<Vec<ObjectKey>, StoreError> {
+        self.take_woken_and(ahead, limit, |_| ()).await
+    }
+
+    /// The same; `announce` hears of them before anybody can find the list
+    /// without them, so that they never lose their place.
+    pub async fn take_woken_and(
+        &self,
+        ahead: Duration,
+        limit: i64,
+        announce: impl FnOnce(&[ObjectKey]) + Send,
+    ) -> Result<Vec<ObjectKey>, StoreError> {
         let ahead = jiff::SignedDuration::try_from(ahead).unwrap_or(jiff::SignedDuration::ZERO);
         let mut tx = self.store.begin(Access::Read).await?;
         let by = tx.now().saturating_add(ahead).unwrap_or(tx.now());
@@ -415,6 +426,7 @@ impl Engine {
         drop(tx);
         let mut tx = self.store.begin(Access::Write).await?;
         let keys = tx.take_woken(&self.source, by, limit).await?;
+        announce(&keys);
         tx.commit().await?;
         Ok(keys)
     }
