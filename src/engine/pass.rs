@@ -122,6 +122,7 @@ pub(crate) struct Pass<'a> {
     stepped_back: bool,
     applied: Option<String>,
     repaired: bool,
+    took_effect: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -176,6 +177,7 @@ impl<'a> Pass<'a> {
             stepped_back: false,
             applied: None,
             repaired: false,
+            took_effect: false,
         })
     }
 
@@ -304,6 +306,13 @@ impl<'a> Pass<'a> {
         for level in chain.0.iter().filter(|level| level.tenant.settings.limits != Limits::default()) {
             self.publish_later(Topic::tenant_room(level.tenant.id));
         }
+    }
+
+    /// The rows say what this generation says, although something that it
+    /// wants is refused to it for the moment: devices that others hold, or that
+    /// a limit has no room for.
+    pub(crate) fn takes_effect(&mut self) {
+        self.took_effect = true;
     }
 
     /// The entry in the register must exist before rows refer to it.
@@ -606,7 +615,7 @@ impl<'a> Pass<'a> {
             ..outcome
         };
         let paused = outcome.action == Action::Paused;
-        if outcome.verdict.is_ok() && !paused && !self.forgotten {
+        if (outcome.verdict.is_ok() || self.took_effect) && !paused && !self.forgotten {
             self.object.applied_generation = Some(self.manifest.generation);
             self.object.cascaded = false;
         }
@@ -620,7 +629,7 @@ impl<'a> Pass<'a> {
                 self.changed = true;
             }
         } else {
-            self.keep(&report).await?;
+            self.keep(&report, paused).await?;
         }
         let now = self.now();
         if self.stepped_back {
@@ -683,7 +692,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Writes the register's entry and subscriptions if they differ.
-    async fn keep(&mut self, report: &Report) -> Result<(), StoreError> {
+    async fn keep(&mut self, report: &Report, paused: bool) -> Result<(), StoreError> {
         let mut topics: BTreeSet<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
         let known = match self.before {
             Some(_) => self.tx.subscriptions(self.object.id).await?,
@@ -705,7 +714,11 @@ impl<'a> Pass<'a> {
         let kept = Kept {
             report: Some(said),
             applied: self.applied.take().or(last.applied),
-            spec_digest: self.manifest.spec_digest.clone().or(last.spec_digest),
+            // What was not judged has no generation yet, and so no digest.
+            spec_digest: match paused {
+                true => last.spec_digest,
+                false => self.manifest.spec_digest.clone().or(last.spec_digest),
+            },
         };
         self.object.verdict = serde_json::to_value(&kept).unwrap_or(serde_json::Value::Null);
         if self.before.as_ref() != Some(&self.object) {

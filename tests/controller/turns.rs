@@ -30,7 +30,8 @@ async fn settled(cluster: &Cluster, namespace: &str) -> Option<Vec<(String, bool
 }
 
 async fn until_first_are_ready(cluster: &Cluster, namespace: &str, first: usize) -> Vec<String> {
-    eventually("the first have their accounts and nobody else", BOUND, || async {
+    // Forty statuses, some of them twice, beside whatever else the machine does.
+    eventually("the first have their accounts and nobody else", 2 * BOUND, || async {
         let accounts = settled(cluster, namespace).await?;
         let right = accounts.iter().enumerate().all(|(at, (_, ready))| *ready == (at < first));
         right.then(|| accounts.into_iter().map(|(name, _)| name).collect())
