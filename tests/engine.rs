@@ -18,12 +18,22 @@ mod authority_later;
 mod concurrency;
 #[path = "engine/devices.rs"]
 mod devices;
+#[path = "engine/drift.rs"]
+mod drift;
+#[path = "engine/limits.rs"]
+mod limits;
+#[path = "engine/moves.rs"]
+mod moves;
 #[path = "engine/order.rs"]
 mod order;
 #[path = "engine/projects.rs"]
 mod projects;
+#[path = "engine/quotas.rs"]
+mod quotas;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/role_revisions.rs"]
+mod role_revisions;
 #[path = "engine/scope.rs"]
 mod scope;
 #[path = "engine/tenants.rs"]

@@ -22,6 +22,8 @@ mod naive;
 mod quota;
 #[path = "properties/roles.rs"]
 mod roles;
+#[path = "properties/room.rs"]
+mod room;
 #[path = "properties/sections.rs"]
 mod sections;
 #[path = "properties/sight.rs"]

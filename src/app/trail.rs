@@ -205,7 +205,7 @@ async fn visible(
     let parties = tx.parties(&accounts, reader.account.id).await?;
     let tenants: BTreeSet<Uuid> =
         page.iter().flat_map(|entry| [entry.record.tenant, entry.record.actor_tenant]).flatten().collect();
-    let chains = tx.chains(&tenants).await?;
+    let chains = tx.standing_chains(&tenants).await?;
     let nowhere = crate::domain::tenant::Chain::default();
     let mut seen = vec![];
     for mut entry in page {

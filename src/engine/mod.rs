@@ -16,6 +16,7 @@ mod line;
 mod manifest;
 mod pass;
 mod role;
+mod room;
 mod subadmin;
 mod tenant;
 mod written;
@@ -171,6 +172,8 @@ pub enum Action {
     Created,
     /// Rows changed.
     Updated,
+    /// Rows had been changed by hand and were put back (R10).
+    Repaired,
     /// Rows went.
     Deleted,
     /// All was as it should be.
@@ -187,6 +190,7 @@ impl Action {
         match self {
             Self::Created => "created",
             Self::Updated => "updated",
+            Self::Repaired => "repaired",
             Self::Deleted => "deleted",
             Self::Unchanged => "unchanged",
             Self::Refused => "refused",

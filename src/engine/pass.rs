@@ -93,6 +93,9 @@ impl Outcome {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     report: Option<Report>,
+    /// Digest of what the rows were last made to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    applied: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spec_digest: Option<String>,
 }
@@ -117,6 +120,8 @@ pub(crate) struct Pass<'a> {
     changed: bool,
     forgotten: bool,
     stepped_back: bool,
+    applied: Option<String>,
+    repaired: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -169,6 +174,8 @@ impl<'a> Pass<'a> {
             changed: false,
             forgotten: false,
             stepped_back: false,
+            applied: None,
+            repaired: false,
         })
     }
 
@@ -265,13 +272,31 @@ impl<'a> Pass<'a> {
     }
 
     /// Tells everybody above an account, and itself, that room under a quota
-    /// may have changed: who waits listens to whichever of them bounds it.
+    /// may have changed: who waits listens to whichever of them bounds it, and
+    /// is judged at once; what their own status shows may lag, like counts.
     pub(crate) async fn publish_rooms(&mut self, account: Option<uuid::Uuid>) -> Result<(), StoreError> {
         let Some(account) = account else { return Ok(()) };
         for above in self.tx.managers_above(account).await? {
             self.publish(Topic::account_room(above));
         }
-        Ok(())
+        let due = self.counts_due();
+        self.tx.wake_managers(account, due).await
+    }
+
+    /// Tells whoever waits for room under the quotas of an account and of those
+    /// above it that there is less of it.
+    pub(crate) async fn taken_quota(&mut self, account: Option<Uuid>) -> Result<(), StoreError> {
+        let Some(account) = account else { return Ok(()) };
+        for above in self.tx.managers_above(account).await? {
+            self.publish_later(Topic::account_room(above));
+        }
+        let due = self.counts_due();
+        self.tx.wake_managers(account, due).await
+    }
+
+    /// When status shall show counts that change now.
+    pub(crate) fn counts_due(&self) -> Timestamp {
+        self.now().saturating_add(COUNTS_LAG).unwrap_or(self.now())
     }
 
     /// Tells whoever waits for room in this chain that there is less of it.
@@ -475,6 +500,7 @@ impl<'a> Pass<'a> {
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), StoreError> {
+        let action = self.note_applied(action, before.as_ref(), after.as_ref());
         let entry = Entry {
             id: self.engine.id(self.now()),
             actor: actor.into(),
@@ -487,6 +513,28 @@ impl<'a> Pass<'a> {
             after,
         };
         self.tx.audit(&entry).await
+    }
+
+    /// Remembers what the rows are made to say. If that is what they were made
+    /// to say before, somebody else has changed them: then it is a repair (R10).
+    fn note_applied(
+        &mut self,
+        action: &'static str,
+        before: Option<&serde_json::Value>,
+        after: Option<&serde_json::Value>,
+    ) -> &'static str {
+        let Some(after) = after else { return action };
+        let known = match &self.applied {
+            Some(applied) => Some(applied.clone()),
+            None => self.before.as_ref().and_then(|b| kept(b).applied),
+        };
+        let applied = crate::domain::key::digest(&settled(after).to_string());
+        let repaired = action == "updated"
+            && before.is_some_and(|b| settled(b) != settled(after))
+            && known == Some(applied.clone());
+        self.applied = Some(applied);
+        self.repaired |= repaired;
+        if repaired { "repaired" } else { action }
     }
 
     /// Judges this object again when what ends a refusal happens.
@@ -550,6 +598,13 @@ impl<'a> Pass<'a> {
                 again_at: None,
             },
         };
+        let outcome = Outcome {
+            action: match outcome.action {
+                Action::Updated if self.repaired => Action::Repaired,
+                action => action,
+            },
+            ..outcome
+        };
         let paused = outcome.action == Action::Paused;
         if outcome.verdict.is_ok() && !paused && !self.forgotten {
             self.object.applied_generation = Some(self.manifest.generation);
@@ -578,7 +633,7 @@ impl<'a> Pass<'a> {
         self.tx.publish(&later, publisher, now.saturating_add(COUNTS_LAG).unwrap_or(now)).await?;
         if !self.counts_changed.is_empty() {
             let tenants: Vec<_> = std::mem::take(&mut self.counts_changed).into_iter().collect();
-            let due = now.saturating_add(COUNTS_LAG).unwrap_or(now);
+            let due = self.counts_due();
             self.tx.wake_upwards(&tenants, due).await?;
         }
         self.tx.commit().await?;
@@ -629,11 +684,16 @@ impl<'a> Pass<'a> {
 
     /// Writes the register's entry and subscriptions if they differ.
     async fn keep(&mut self, report: &Report) -> Result<(), StoreError> {
-        let topics: Vec<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
+        let mut topics: BTreeSet<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
         let known = match self.before {
             Some(_) => self.tx.subscriptions(self.object.id).await?,
             None => vec![],
         };
+        if !self.manifest.faults.is_empty() {
+            // What cannot be read still stands where it stood, and follows that.
+            topics.extend(known.iter().cloned());
+        }
+        let topics: Vec<String> = topics.into_iter().collect();
         // The register holds what was said, not when, nor whether that pass
         // happened to change something: otherwise every pass would differ.
         let mut said = report.clone();
@@ -641,8 +701,12 @@ impl<'a> Pass<'a> {
         said.action = Action::Unchanged;
         said.judged_at = Timestamp::UNIX_EPOCH;
         said.again_at = None;
-        let digest = self.before.as_ref().and_then(|b| kept(b).spec_digest);
-        let kept = Kept { report: Some(said), spec_digest: self.manifest.spec_digest.clone().or(digest) };
+        let last = self.before.as_ref().map(kept).unwrap_or_default();
+        let kept = Kept {
+            report: Some(said),
+            applied: self.applied.take().or(last.applied),
+            spec_digest: self.manifest.spec_digest.clone().or(last.spec_digest),
+        };
         self.object.verdict = serde_json::to_value(&kept).unwrap_or(serde_json::Value::Null);
         if self.before.as_ref() != Some(&self.object) {
             self.tx.put_object(&self.object).await?;
@@ -690,6 +754,18 @@ impl<'a> Pass<'a> {
         conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
         Some(Outcome { verdict, conditions, status, action: Action::Paused, again_at: None })
     }
+}
+
+/// What a spec decides of a row: without what people, or tenants above, change
+/// in its course.
+fn settled(state: &serde_json::Value) -> serde_json::Value {
+    let mut state = state.clone();
+    if let Some(fields) = state.as_object_mut() {
+        for moving in ["activatedAt", "emailVerified", "pendingEmail", "path", "permitted"] {
+            fields.remove(moving);
+        }
+    }
+    state
 }
 
 fn tree_name(tree: &ObjectKey) -> String {

@@ -115,7 +115,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
         display_name,
         // The same content written in another order is the same revision.
         content: match old {
-            Some(old) if old.revision == revision => old.content.clone(),
+            Some(old) if old.content.revision() == revision => old.content.clone(),
             _ => content,
         },
         revision,
@@ -154,7 +154,6 @@ async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>) -> Step<Ou
         None => json!({}),
         Some(role) => {
             let (assigned, outdated) = pass.tx.role_assignments(role.id, &role.revision).await?;
-            pass.subscribe(Topic::contents(role.id));
             json!({"revision": role.revision, "number": role.number, "assigned": assigned, "outdated": outdated})
         }
     };

@@ -97,11 +97,9 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         pass.about(account.id);
         pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
         pass.counts_changed(tenant.id);
-        roles_changed(pass, &[], &roles);
+        roles_changed(pass, &[], &roles).await?;
         if account.settings.manageable_devices.is_some() {
-            for above in pass.tx.managers_above(account.id).await? {
-                pass.publish_later(Topic::account_room(above));
-            }
+            pass.taken_quota(authority.id()).await?;
         }
         pass.taken_room(&chain);
         for name in taken(&account) {
@@ -129,6 +127,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     }
     if roles != old.roles {
         pass.tx.put_assigned_roles(account.id, &roles).await?;
+        roles_changed(pass, &old.roles, &roles).await?;
     }
     if let Some(purpose) = proof {
         mails::queue(pass, &account, purpose).await?;
@@ -157,7 +156,6 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     for name in taken(&old.account).into_iter().chain(taken(&account)) {
         pass.publish(name);
     }
-    roles_changed(pass, &old.roles, &roles);
     let after = audited(pass, &account, &groups, &roles);
     pass.about(account.id);
     let action = super::pass::written(own.is_some(), true);
@@ -185,7 +183,12 @@ fn settled(
     let mut proved = old.proved || settings.email_verified;
     let mut mail = None;
     let mut activated_at = old.activated_at;
-    if changed && settings.email_verified {
+    // The same generation was in force already: nobody asked for another
+    // address, the column was changed by hand, and goes back (R10).
+    let by_hand = changed && pass.in_force() && old.pending_email.is_none();
+    if by_hand {
+        proved = old.proved;
+    } else if changed && settings.email_verified {
         proved = true;
     } else if changed && old.activated_at.is_none() {
         // Nobody has signed in yet: the invitation simply goes to the new address.
@@ -233,11 +236,14 @@ async fn put_groups(
     Ok(())
 }
 
-/// Roles count their bearers: whoever gained or lost one is told.
-fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) {
-    for role in old.iter().chain(new).filter_map(|r| r.role) {
-        pass.publish(Topic::contents(role));
+/// Roles count their bearers: those that gained or lost one show it in time.
+async fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) -> Step<()> {
+    let roles: BTreeSet<_> = old.iter().chain(new).filter_map(|role| role.role).collect();
+    if !roles.is_empty() {
+        let due = pass.counts_due();
+        pass.tx.wake_roles(&roles, due).await?;
     }
+    Ok(())
 }
 
 /// Natural keys that an account holds.
@@ -284,6 +290,8 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     }
     pass.about(account.id);
     let actor = pass.answering(account.managed_by).await?;
+    // Whoever waits for room under its quota is bounded by its manager from now on.
+    pass.publish_rooms(Some(account.id)).await?;
     let managed = pass.tx.wake_managed(account.id).await?;
     pass.tx.hand_over(account.id).await?;
     if managed > 0 {
@@ -318,8 +326,7 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     for name in &found.groups {
         pass.publish(Topic::group(account.tenant, name));
     }
-    pass.publish_rooms(account.managed_by).await?;
-    roles_changed(pass, &found.roles, &[]);
+    roles_changed(pass, &found.roles, &[]).await?;
     pass.freed(&chain);
     pass.counts_changed(account.tenant);
     pass.publish_self();

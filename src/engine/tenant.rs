@@ -1,6 +1,7 @@
 //! Tenants: gather, judge, apply, report; and their removal (R4, R9).
 
 mod judge;
+mod moves;
 mod removal;
 mod report;
 
@@ -22,9 +23,10 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
     }
     let key = pass.key();
     pass.lock(key).await?;
-    let own = pass.tx.chain_of(pass.source(), key).await?;
-    let judged = match judge::judge(pass, own.own()).await {
-        Ok(wanted) => Ok(apply(pass, own.own(), wanted).await?),
+    let chain = pass.tx.chain_of(pass.source(), key).await?;
+    let own = judge::admission(pass, &chain).await?;
+    let judged = match judge::judge(pass, own.as_ref()).await {
+        Ok(wanted) => Ok(apply(pass, own.as_ref(), wanted).await?),
         Err(Stop::Refused(refusal)) => Err(refusal),
         Err(other) => return Err(other),
     };
@@ -86,13 +88,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         return Ok(Action::Unchanged);
     }
     if moved {
-        pass.counts_changed(old.id);
-        for ancestor in pass.tx.chain(old.id).await?.0 {
-            pass.publish(Topic::tenant_room(ancestor.tenant.id));
-            pass.counts_changed(ancestor.tenant.id);
-        }
-        pass.tx.move_tenant(old, parent.as_ref()).await?;
-        pass.publish(Topic::taken(&old.path));
+        moves::relocate(pass, old, parent.as_ref()).await?;
     }
     pass.tx.update_tenant(&new).await?;
     if new.settings.limits != old.settings.limits {

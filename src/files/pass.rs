@@ -289,7 +289,7 @@ fn stronger(before: Option<Action>, now: Action) -> Action {
         // Created once, created for this pass, whatever follows; and what was
         // refused at first and went through later is not refused.
         (Some(done @ (Action::Created | Action::Deleted)), Action::Unchanged | Action::Updated) => done,
-        (Some(Action::Updated), Action::Unchanged) => Action::Updated,
+        (Some(done @ (Action::Updated | Action::Repaired)), Action::Unchanged) => done,
         (_, now) => now,
     }
 }

@@ -13,7 +13,6 @@ use crate::domain::account::{Account, Settings};
 use crate::domain::audit::Actor;
 use crate::domain::key::fold;
 use crate::domain::object::{Kind, ObjectKey};
-use crate::domain::quota::{AccountUse, Bound};
 use crate::domain::role::Assigned;
 
 fn account(row: &Row) -> Result<Account, StoreError> {
@@ -387,51 +386,6 @@ impl Tx {
         };
         self.write(sql, args![id, json(&list)]).await?;
         Ok(())
-    }
-
-    /// What an account holds and has delegated, with everybody below it who
-    /// has no quota of their own (R3).
-    pub async fn account_use(&mut self, id: Uuid, except: Option<Uuid>) -> Result<AccountUse, StoreError> {
-        let sql = Sql {
-            postgres: "WITH RECURSIVE own (id) AS (
-                    SELECT $1::uuid
-                    UNION SELECT c.id FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices IS NULL AND ($2::uuid IS NULL OR c.id <> $2))
-                SELECT (SELECT count(*) FROM device WHERE holder_account IN (SELECT id FROM own)) AS held,
-                       CAST((SELECT COALESCE(SUM(manageable_devices), 0) FROM account
-                            WHERE managed_by IN (SELECT id FROM own) AND manageable_devices IS NOT NULL AND ($2::uuid IS NULL OR id <> $2)) AS bigint) AS delegated",
-            sqlite: "WITH RECURSIVE own (id) AS (
-                    SELECT $1
-                    UNION SELECT c.id FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices IS NULL AND ($2 IS NULL OR c.id <> $2))
-                SELECT (SELECT count(*) FROM device WHERE holder_account IN (SELECT id FROM own)) AS held,
-                       (SELECT COALESCE(SUM(manageable_devices), 0) FROM account
-                            WHERE managed_by IN (SELECT id FROM own) AND manageable_devices IS NOT NULL AND ($2 IS NULL OR id <> $2)) AS delegated",
-        };
-        let row = self.one(sql, args![id, except]).await?;
-        Ok(AccountUse { held: row.int("held")?, delegated: row.int("delegated")? })
-    }
-
-    /// The nearest account, from `manager` upwards, that has a quota; its use
-    /// is counted without the account `except`.
-    pub async fn quota_bound(
-        &mut self,
-        manager: Option<Uuid>,
-        except: Option<Uuid>,
-    ) -> Result<Option<Bound>, StoreError> {
-        let Some(manager) = manager else { return Ok(None) };
-        let sql = "SELECT c.id, c.manageable_devices, o.namespace, o.name FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
-            LEFT JOIN object o ON o.id = c.object_id
-            WHERE a.account_id = $1 AND c.manageable_devices IS NOT NULL ORDER BY a.distance LIMIT 1";
-        let Some(row) = self.row(sql, args![manager]).await? else {
-            return Ok(None);
-        };
-        let id = row.uuid("id")?;
-        let key = match (row.opt_text("namespace")?, row.opt_text("name")?) {
-            (Some(namespace), Some(name)) => format!("SubAdmin {namespace}/{name}"),
-            _ => "an unmanaged account".to_owned(),
-        };
-        let quota = row.int("manageable_devices")?;
-        let used = self.account_use(id, except).await?;
-        Ok(Some(Bound { account: id, key, quota, used }))
     }
 
     /// Stores a new password.

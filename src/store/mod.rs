@@ -18,6 +18,8 @@ pub mod devices;
 pub mod grants;
 pub mod groups;
 pub mod invitations;
+pub mod limits;
+pub mod moves;
 pub mod objects;
 pub mod outbox;
 pub mod references;

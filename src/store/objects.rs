@@ -2,6 +2,8 @@
 //! to wake. Wake-ups are rows, written in the transaction that makes them
 //! necessary, so that none is lost and every process sees them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -207,6 +209,20 @@ impl Tx {
         Ok(())
     }
 
+    /// Wakes the objects of roles whose bearers have changed.
+    pub async fn wake_roles(&mut self, roles: &BTreeSet<Uuid>, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $2::timestamptz FROM role WHERE object_id IS NOT NULL AND id IN (SELECT jsonb_array_elements_text($1)::uuid)
+                ON CONFLICT (object_id) DO NOTHING",
+            sqlite: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $2 FROM role WHERE object_id IS NOT NULL AND id IN (SELECT value FROM json_each($1))
+                ON CONFLICT (object_id) DO NOTHING",
+        };
+        self.write(sql, args![json(roles), due_at]).await?;
+        Ok(())
+    }
+
     /// Wakes the objects of a tenant and of everything above it, whose counts
     /// and quotas have changed.
     pub async fn wake_upwards(&mut self, tenants: &[Uuid], due_at: Timestamp) -> Result<(), StoreError> {
@@ -224,6 +240,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Wakes an account's object and those of everybody above it in the
+    /// managed-by tree, whose quotas have changed.
+    pub async fn wake_managers(&mut self, account: Uuid, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at)
+                SELECT c.object_id, $2::timestamptz FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
+                WHERE a.account_id = $1 AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO NOTHING",
+            sqlite: "INSERT INTO wakeup (object_id, due_at)
+                SELECT c.object_id, $2 FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
+                WHERE a.account_id = $1 AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO NOTHING",
+        };
+        self.write(sql, args![account, due_at]).await?;
+        Ok(())
+    }
+
     /// Wakes the objects of everything in a tenant's subtree: it was enabled,
     /// disabled, moved or readmitted.
     pub async fn wake_downwards(&mut self, tenant: Uuid, due_at: Timestamp) -> Result<(), StoreError> {
@@ -232,16 +263,18 @@ impl Tx {
                 SELECT object_id, $2::timestamptz FROM (
                     SELECT t.object_id FROM tenant_ancestor a JOIN tenant t ON t.id = a.tenant_id WHERE a.ancestor_id = $1
                     UNION SELECT c.object_id FROM tenant_ancestor a JOIN account c ON c.tenant_id = a.tenant_id WHERE a.ancestor_id = $1
+                    UNION SELECT r.object_id FROM tenant_ancestor a JOIN role r ON r.tenant_id = a.tenant_id WHERE a.ancestor_id = $1
                     UNION SELECT g.object_id FROM tenant_ancestor a JOIN device_grant g ON g.tenant_id = a.tenant_id WHERE a.ancestor_id = $1
                 ) AS below WHERE object_id IS NOT NULL
-                ON CONFLICT (object_id) DO NOTHING",
+                ON CONFLICT (object_id) DO UPDATE SET due_at = LEAST(wakeup.due_at, excluded.due_at)",
             sqlite: "INSERT INTO wakeup (object_id, due_at)
                 SELECT object_id, $2 FROM (
                     SELECT t.object_id FROM tenant_ancestor a JOIN tenant t ON t.id = a.tenant_id WHERE a.ancestor_id = $1
                     UNION SELECT c.object_id FROM tenant_ancestor a JOIN account c ON c.tenant_id = a.tenant_id WHERE a.ancestor_id = $1
+                    UNION SELECT r.object_id FROM tenant_ancestor a JOIN role r ON r.tenant_id = a.tenant_id WHERE a.ancestor_id = $1
                     UNION SELECT g.object_id FROM tenant_ancestor a JOIN device_grant g ON g.tenant_id = a.tenant_id WHERE a.ancestor_id = $1
                 ) AS below WHERE object_id IS NOT NULL
-                ON CONFLICT (object_id) DO NOTHING",
+                ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
         };
         self.write(sql, args![tenant, due_at]).await?;
         Ok(())

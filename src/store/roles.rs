@@ -134,6 +134,13 @@ impl Tx {
         Ok((row.int("assigned")?, row.int("outdated")?))
     }
 
+    /// The present revisions of the roles that an account has copies of.
+    pub async fn latest_revisions(&mut self, account: Uuid) -> Result<Vec<(Uuid, String)>, StoreError> {
+        let sql = "SELECT r.id, r.revision FROM account_role a JOIN role r ON r.id = a.role_id WHERE a.account_id = $1";
+        let rows = self.rows(sql, args![account]).await?;
+        rows.iter().map(|row| Ok((row.uuid("id")?, row.text("revision")?))).collect()
+    }
+
     /// Removes a role; copies stay in force (R6).
     pub async fn delete_role(&mut self, id: Uuid) -> Result<(), StoreError> {
         self.write("DELETE FROM role WHERE id = $1", args![id]).await?;

@@ -7,11 +7,8 @@ use uuid::Uuid;
 
 use super::sql::{Row, Sql, args, json};
 use super::{StoreError, Tx};
-use crate::domain::account::Ref;
 use crate::domain::object::{Kind, ObjectKey};
-use crate::domain::quota::TenantUse;
 use crate::domain::tenant::{Chain, DeletionPolicy, Level, Limits, Settings, Tenant};
-use crate::domain::tier::Tier;
 
 /// Reads a word that serde writes as a JSON string.
 pub(super) fn word<T: serde::de::DeserializeOwned>(column: &str, text: String) -> Result<T, StoreError> {
@@ -179,113 +176,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Moves a tenant with everything below it under another parent.
-    pub async fn move_tenant(&mut self, old: &Tenant, parent: Option<&Tenant>) -> Result<(), StoreError> {
-        let path = crate::domain::tenant::path(parent, &old.name);
-        let root = parent.map_or(old.id, |p| p.root);
-        // Cut the subtree off everything above it ...
-        self.write(
-            "DELETE FROM tenant_ancestor
-             WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)
-               AND ancestor_id IN (SELECT ancestor_id FROM tenant_ancestor WHERE tenant_id = $1 AND ancestor_id <> $1)",
-            args![old.id],
-        )
-        .await?;
-        // ... and put all of it below the new parent.
-        self.write(
-            "INSERT INTO tenant_ancestor (tenant_id, ancestor_id, distance)
-             SELECT down.tenant_id, up.ancestor_id, down.distance + up.distance + 1
-             FROM tenant_ancestor down CROSS JOIN tenant_ancestor up
-             WHERE down.ancestor_id = $1 AND up.tenant_id = $2",
-            args![old.id, parent.map(|p| p.id)],
-        )
-        .await?;
-        let length = i64::try_from(old.path.chars().count()).unwrap_or(i64::MAX);
-        let sql = Sql {
-            postgres: "UPDATE tenant SET path = $2 || substr(path, ($3 + 1)::int), root_id = $4
-                 WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
-            sqlite: "UPDATE tenant SET path = $2 || substr(path, $3 + 1), root_id = $4
-                 WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
-        };
-        self.write(sql, args![old.id, path, length, root]).await?;
-        self.write("UPDATE tenant SET parent_id = $2 WHERE id = $1", args![old.id, parent.map(|p| p.id)])
-            .await?;
-        Ok(())
-    }
-
     /// Removes one tenant that nothing is inside of any more.
     pub async fn delete_tenant(&mut self, id: Uuid) -> Result<(), StoreError> {
         self.write("DELETE FROM tenant WHERE id = $1", args![id]).await?;
         Ok(())
-    }
-
-    /// What the subtrees of a tenant and of each tenant above it contain.
-    pub async fn uses(&mut self, id: Uuid) -> Result<Vec<TenantUse>, StoreError> {
-        self.count_uses(id, i64::MAX).await
-    }
-
-    /// What the subtree of one tenant contains.
-    pub async fn use_of(&mut self, id: Uuid) -> Result<TenantUse, StoreError> {
-        Ok(self.count_uses(id, 0).await?.pop().unwrap_or_default())
-    }
-
-    /// Counts the subtrees of a tenant and of those up to `above` levels above it.
-    async fn count_uses(&mut self, id: Uuid, above: i64) -> Result<Vec<TenantUse>, StoreError> {
-        let mut uses: Vec<TenantUse> = vec![];
-        let sql = "SELECT up.ancestor_id AS tenant, 'tenants' AS what, '' AS namespace, '' AS name, count(*) AS n
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id AND down.distance > 0
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id
-            UNION ALL SELECT up.ancestor_id, 'tier', '', c.tier, count(*)
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id, c.tier
-            UNION ALL SELECT up.ancestor_id, 'role', r.namespace, r.name, count(*)
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
-                JOIN account_role r ON r.account_id = c.id
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id, r.namespace, r.name
-            UNION ALL SELECT up.ancestor_id, 'devices', '', '', count(*)
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN device d ON d.holder_tenant = down.tenant_id
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id";
-        for row in self.rows(sql, args![id, above]).await? {
-            let tenant = row.uuid("tenant")?;
-            let n = row.int("n")?;
-            let at = match uses.iter().position(|u| u.tenant == tenant) {
-                Some(at) => at,
-                None => {
-                    uses.push(TenantUse { tenant, ..TenantUse::default() });
-                    uses.len() - 1
-                }
-            };
-            let entry = &mut uses[at];
-            match row.text("what")?.as_str() {
-                "tenants" => entry.tenants = n,
-                "devices" => entry.devices = n,
-                "role" => {
-                    let role = Ref { namespace: row.text("namespace")?, name: row.text("name")? };
-                    entry.by_role.push((role, n));
-                }
-                _ => {
-                    let tier: Tier = word("tier", row.text("name")?)?;
-                    entry.accounts += n;
-                    entry.by_tier.push((tier, n));
-                }
-            }
-        }
-        Ok(uses)
-    }
-
-    /// The largest consumers inside a tenant, for the message of a refusal:
-    /// its direct children and itself, by number of accounts.
-    pub async fn largest_consumers(&mut self, id: Uuid) -> Result<String, StoreError> {
-        let sql = "SELECT t.path, count(c.id) AS n
-            FROM tenant_ancestor near JOIN tenant t ON t.id = near.tenant_id
-            JOIN tenant_ancestor down ON down.ancestor_id = t.id JOIN account c ON c.tenant_id = down.tenant_id
-            WHERE near.ancestor_id = $1 AND near.distance <= 1 GROUP BY t.path ORDER BY n DESC, t.path LIMIT 3";
-        let rows = self.rows(sql, args![id]).await?;
-        let parts: Result<Vec<_>, StoreError> = rows
-            .iter()
-            .map(|row| Ok(format!("{} ({} accounts)", row.text("path")?, row.int("n")?)))
-            .collect();
-        Ok(parts?.join(", "))
     }
 
     /// Identifiers of every tenant in a subtree, deepest first.

@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::audit::{entries, record};
 use super::sql::{Sql, args};
-use super::tenants::word;
+use super::tenants::{level, word};
 use super::{StoreError, Tx};
 use crate::domain::account::Ref;
 use crate::domain::audit::Record;
 use crate::domain::object::ObjectKey;
+use crate::domain::tenant::Chain;
 use crate::domain::tier::Tier;
 
 /// Which entries are wanted; everything that is absent narrows nothing.
@@ -225,5 +226,28 @@ impl Tx {
             };
         }
         Ok(parties)
+    }
+
+    /// Tenants with all above them, nearest first; of those that are gone,
+    /// what still stands above.
+    pub async fn standing_chains(
+        &mut self,
+        ids: &BTreeSet<Uuid>,
+    ) -> Result<HashMap<Uuid, Chain>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT a.of_tenant, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM (SELECT tenant_id AS of_tenant, ancestor_id, distance FROM tenant_ancestor WHERE tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid)
+                    UNION ALL SELECT tenant_id, ancestor_id, distance FROM audit_gone_tenant WHERE tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid)) a
+                JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id ORDER BY a.distance",
+            sqlite: "SELECT a.of_tenant, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM (SELECT tenant_id AS of_tenant, ancestor_id, distance FROM tenant_ancestor WHERE tenant_id IN (SELECT value FROM json_each($1))
+                    UNION ALL SELECT tenant_id, ancestor_id, distance FROM audit_gone_tenant WHERE tenant_id IN (SELECT value FROM json_each($1))) a
+                JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id ORDER BY a.distance",
+        };
+        let mut chains: HashMap<Uuid, Chain> = HashMap::new();
+        for row in self.rows(sql, args![json!(ids)]).await? {
+            chains.entry(row.uuid("of_tenant")?).or_default().0.push(level(&row)?);
+        }
+        Ok(chains)
     }
 }

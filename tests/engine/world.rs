@@ -123,6 +123,15 @@ impl World {
         known.generation += 1;
     }
 
+    /// Makes an object one that breaks its schema, for instance by an edit
+    /// that an old API server let through.
+    pub(crate) fn break_spec(&mut self, kind: Kind, namespace: &str, name: &str, fault: &str) {
+        let key = ObjectKey::new(kind, namespace, name);
+        let known = self.objects.get_mut(&key).expect("no such object");
+        known.faults = vec![fault.to_owned()];
+        known.generation += 1;
+    }
+
     /// Reads one object; a changed spec raises its generation.
     pub(crate) fn manifest(&mut self, yaml: &str) -> Manifest {
         let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
@@ -328,6 +337,11 @@ impl World {
         let manifest = self.objects.get(&key).expect("no such object").clone();
         let report = self.pass(&manifest).await;
         self.settle().await.remove(&key).unwrap_or(report)
+    }
+
+    /// One look at one object, without those that it wakes.
+    pub(crate) async fn once(&self, kind: Kind, namespace: &str, name: &str) -> Report {
+        self.pass(&self.objects[&ObjectKey::new(kind, namespace, name)]).await
     }
 
     /// Empties the inventory, as the platform would.

@@ -9,7 +9,7 @@ use tenantry::domain::capability::Capability;
 use tenantry::domain::grant::Mode;
 use tenantry::domain::object::{Kind, ObjectKey};
 use tenantry::domain::permission::Permissions;
-use tenantry::domain::quota::{self, Addition};
+use tenantry::domain::quota::Counted;
 
 use crate::lawful::No;
 use crate::model::{GrantRow, Held, To, World, now, tenant_id};
@@ -123,8 +123,7 @@ impl World {
         let counted = self.line(from);
         let mut chain = self.chain(home);
         chain.0.retain(|level| !counted.iter().any(|at| tenant_id(*at) == level.tenant.id));
-        let addition = Addition { devices: 1, ..Addition::default() };
-        quota::room(&key, &chain, &self.uses(home), &addition, "")?;
+        Self::room(&key, &chain, &self.uses(home), &[(Counted::Devices, 1)])?;
         if let Held::ByAccount(receiver) = new {
             let bound = self.bound(Some(receiver), None);
             let already = match held {
@@ -132,7 +131,7 @@ impl World {
                 _ => None,
             };
             if bound.as_ref().map(|b| b.account) != already {
-                quota::delegate(&key, bound.as_ref(), 1)?;
+                self.delegate(&key, bound.as_ref(), 1)?;
             }
         }
         self.devices[device] = new;
@@ -154,8 +153,7 @@ impl World {
         if self.devices[device] != Held::Nobody {
             return Err(No::Moot);
         }
-        let addition = Addition { devices: 1, ..Addition::default() };
-        quota::room(&key, &self.chain(tenant), &self.uses(tenant), &addition, "")?;
+        Self::room(&key, &self.chain(tenant), &self.uses(tenant), &[(Counted::Devices, 1)])?;
         self.devices[device] = Held::ByTenant(tenant);
         Ok(())
     }

@@ -11,7 +11,7 @@ use tenantry::domain::authority::{
 };
 use tenantry::domain::capability::Capability;
 use tenantry::domain::object::{Kind, ObjectKey};
-use tenantry::domain::quota::{self, Addition};
+use tenantry::domain::quota::{self, Counted};
 use tenantry::domain::role::{Content, Propagation, Role};
 use tenantry::domain::tenant::{self, Limits, Parent, Tenant};
 use tenantry::domain::verdict::Refusal;
@@ -136,8 +136,7 @@ impl World {
                 &authority,
                 &Deed { key: &key, needs: Capability::ManageTenants, within: chain, target: Target::New },
             )?;
-            let addition = Addition { tenants: 1, ..Addition::default() };
-            quota::room(&key, chain, &self.uses(above.unwrap_or_default()), &addition, "")?;
+            Self::room(&key, chain, &self.uses(above.unwrap_or_default()), &[(Counted::Tenants, 1)])?;
         } else if by.is_some() {
             return Err(No::Moot);
         }
@@ -258,17 +257,10 @@ impl World {
             Parent::Found { key: self.tenants[parent].key.clone(), chain: self.chain(parent), admits: true };
         tenant::place(&key, Some(tenant_id(tenant)), &found, false)?;
         let used = self.use_of(tenant);
-        let addition = Addition {
-            devices: used.devices,
-            tenants: used.tenants + 1,
-            accounts: used.accounts,
-            by_tier: used.by_tier,
-            by_role: used.by_role,
-        };
         let counted = self.line(tenant);
         let mut chain = self.chain(parent);
         chain.0.retain(|level| !counted.iter().any(|at| tenant_id(*at) == level.tenant.id));
-        quota::room(&key, &chain, &self.uses(parent), &addition, "")?;
+        Self::room(&key, &chain, &self.uses(parent), &used.brought())?;
         self.tenants[tenant].parent = Some(parent);
         self.renew_paths();
         Ok(())

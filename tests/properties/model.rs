@@ -209,6 +209,7 @@ impl World {
         let at = self.managers(from?).into_iter().find(|at| quota(at).is_some())?;
         Some(Bound {
             account: account_id(at),
+            tenant: tenant_id(self.accounts[at].tenant),
             key: self.accounts[at].key.to_string(),
             quota: quota(&at)?,
             used: self.account_use(at, except),

@@ -1,6 +1,8 @@
 //! R3: no limit and no quota is exceeded, whatever happens in whatever order.
 
 use proptest::prelude::*;
+use tenantry::domain::account::Ref;
+use tenantry::domain::quota::Counted;
 use tenantry::domain::tier::Tier;
 
 use crate::acts::{acts, beginning};
@@ -16,10 +18,18 @@ fn exceeded(world: &World) -> Option<String> {
             ("accounts".to_owned(), used.accounts, limits.accounts),
         ];
         for tier in [Tier::Root, Tier::SuperAdmin, Tier::Admin, Tier::Basic] {
-            pairs.push((tier.to_string(), used.of_tier(tier), limits.finer.by_tier.get(&tier).copied()));
+            pairs.push((
+                tier.to_string(),
+                used.of(&Counted::Tier(tier)),
+                limits.finer.by_tier.get(&tier).copied(),
+            ));
         }
         for role in &limits.finer.by_role {
-            pairs.push((role.name.clone(), used.of_role(&role.namespace, &role.name), Some(role.max)));
+            pairs.push((
+                role.name.clone(),
+                used.of(&Counted::Role(Ref { namespace: role.namespace.clone(), name: role.name.clone() })),
+                Some(role.max),
+            ));
         }
         for (name, used, max) in pairs {
             if max.is_some_and(|max| used > max) {

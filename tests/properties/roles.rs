@@ -58,7 +58,7 @@ fn template(content: &Content, propagation: Propagation) -> Template {
         managed_by: None,
         created_at: now(),
     };
-    Template { role, pinned: None }
+    Template { role, pinned: None, held: None }
 }
 
 /// The same content, written in another order and with repetitions.
@@ -123,7 +123,8 @@ proptest! {
         let (first, second) = (template(&a, Propagation::OnReassign), template(&b, Propagation::OnReassign));
         let held = assign(&key, &wanted, None, Some(&first), false).unwrap();
         prop_assert_eq!(&assign(&key, &wanted, Some(&held), Some(&second), false).unwrap(), &held);
-        prop_assert_eq!(&assign(&key, &wanted, Some(&held), None, true).unwrap(), &held);
+        let orphan = Assigned { role: None, ..held.clone() };
+        prop_assert_eq!(&assign(&key, &wanted, Some(&held), None, true).unwrap(), &orphan);
         let moved = assign(&key, &wanted, Some(&held), Some(&second), true).unwrap();
         prop_assert_eq!(&moved.content, &b);
         let at_once = assign(&key, &wanted, Some(&held), Some(&template(&b, Propagation::Immediate)), false).unwrap();

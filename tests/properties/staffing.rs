@@ -10,7 +10,7 @@ use tenantry::domain::authority::{
 use tenantry::domain::capability::Capability;
 use tenantry::domain::object::{Kind, ObjectKey};
 use tenantry::domain::permission::Permissions;
-use tenantry::domain::quota::{self, Addition};
+use tenantry::domain::quota::{self, Counted};
 use tenantry::domain::role::{Assigned, Template, Wanted, assign};
 use tenantry::domain::tier::Tier;
 use tenantry::domain::verdict::Refusal;
@@ -78,17 +78,20 @@ impl World {
         let name = |role: &Assigned| Ref { namespace: role.namespace.clone(), name: role.name.clone() };
         let had: BTreeSet<Ref> = existing.iter().flat_map(|e| e.roles.iter().map(name)).collect();
         let new_tier = existing.as_ref().is_none_or(|e| e.account.settings.tier != written.tier);
-        let addition = Addition {
-            accounts: i64::from(existing.is_none()),
-            by_tier: if new_tier { vec![(written.tier, 1)] } else { vec![] },
-            by_role: roles.iter().map(name).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect(),
-            ..Addition::default()
-        };
-        quota::room(&key, &chain, &self.uses(tenant), &addition, "")?;
+        let gained = roles.iter().map(name).filter(|r| !had.contains(r));
+        let mut addition: Vec<(Counted, i64)> = gained.map(|r| (Counted::Role(r), 1)).collect();
+        if existing.is_none() {
+            addition.push((Counted::Accounts, 1));
+        }
+        if new_tier {
+            addition.push((Counted::Tier(written.tier), 1));
+        }
+        Self::room(&key, &chain, &self.uses(tenant), &addition)?;
         let used = own.map(|own| self.account_use(own, None)).unwrap_or_default();
-        quota::own_not_below_use(&key, account_id(at), settings.manageable_devices, &used)?;
+        let before = existing.as_ref().and_then(|e| e.account.settings.manageable_devices);
+        quota::own_not_below_use(&key, account_id(at), before, settings.manageable_devices, used)?;
         let takes = settings.manageable_devices.unwrap_or(used.held + used.delegated);
-        quota::delegate(&key, self.bound(by, own).as_ref(), takes)?;
+        self.delegate(&key, self.bound(by, own).as_ref(), takes)?;
 
         let account = Account {
             id: account_id(at),
@@ -178,7 +181,13 @@ impl World {
                 let wanted =
                     Wanted { namespace: named.namespace.clone(), name: named.name.clone(), pin: None };
                 let held = existing.and_then(|e| e.roles.iter().find(|r| r.role == Some(role.id)));
-                assign(key, &wanted, held, Some(&Template { role: role.clone(), pinned: None }), false)
+                assign(
+                    key,
+                    &wanted,
+                    held,
+                    Some(&Template { role: role.clone(), pinned: None, held: None }),
+                    false,
+                )
             })
             .collect()
     }

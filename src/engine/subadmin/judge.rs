@@ -12,13 +12,14 @@ use crate::domain::authority::Authority;
 use crate::domain::key::fold;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::password;
-use crate::domain::quota::{self, Addition};
+use crate::domain::quota::{self, Counted};
 use crate::domain::role::{Assigned, Template, Wanted as WantedRole, assign};
 use crate::domain::tenant::{Chain, Tenant};
 use crate::domain::tier::Tier;
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::SecretFact;
 use crate::engine::pass::{Pass, Step};
+use crate::engine::room::{self, Share};
 use crate::engine::written;
 use crate::store::accounts::Found;
 
@@ -205,27 +206,33 @@ async fn roles(
     let mut templates = pass.tx.roles_of(pass.source(), &keys).await?;
     // Usable in its tenant and below; elsewhere it is as if it were not there.
     templates.retain(|_, role| chain.contains(role.tenant));
-    let pins: Vec<(uuid::Uuid, &str)> = wanted
+    let held = |wanted: &WantedRole| {
+        let mut held = existing.iter().flat_map(|e| &e.roles);
+        held.find(|r| r.namespace == wanted.namespace && r.name == wanted.name)
+    };
+    // Earlier contents are needed where one is pinned, or where a copy is not
+    // what it was.
+    let broken = |wanted: &WantedRole| held(wanted).filter(|held| !held.is_intact());
+    let earlier: Vec<(uuid::Uuid, &str)> = wanted
         .iter()
-        .filter_map(|w| {
-            let (role, pin) = (templates.get(&w.key())?, w.pin.as_deref()?);
-            (role.revision != pin).then_some((role.id, pin))
+        .filter_map(|w| Some((w, templates.get(&w.key())?)))
+        .flat_map(|(w, role)| {
+            let revisions = w.pin.as_deref().into_iter().chain(broken(w).map(|held| held.revision.as_str()));
+            revisions.filter(|revision| *revision != role.revision).map(|revision| (role.id, revision))
         })
         .collect();
-    let mut pinned = if pins.is_empty() { BTreeMap::new() } else { pass.tx.role_revisions(&pins).await? };
+    let earlier = if earlier.is_empty() { BTreeMap::new() } else { pass.tx.role_revisions(&earlier).await? };
     let mut assigned = vec![];
     for wanted in &wanted {
-        let held = existing
-            .and_then(|e| e.roles.iter().find(|r| r.namespace == wanted.namespace && r.name == wanted.name));
+        let held = held(wanted);
         let template = templates.remove(&wanted.key()).map(|role| {
-            let pinned = wanted.pin.as_ref().and_then(|pin| {
-                if *pin == role.revision {
-                    Some(role.content.clone())
-                } else {
-                    pinned.remove(&(role.id, pin.clone()))
-                }
-            });
-            Template { role, pinned }
+            let content = |revision: &String| match *revision == role.revision {
+                true => Some(role.content.clone()),
+                false => earlier.get(&(role.id, revision.clone())).cloned(),
+            };
+            let pinned = wanted.pin.as_ref().and_then(content);
+            let held = held.filter(|held| !held.is_intact()).and_then(|held| content(&held.revision));
+            Template { pinned, held, role }
         });
         assigned.push(assign(key, wanted, held, template.as_ref(), reassign)?);
     }
@@ -242,58 +249,32 @@ async fn room(
     roles: &[Assigned],
     authority: &Authority,
 ) -> Step<()> {
-    let key = pass.key();
     let had: BTreeSet<Ref> = existing.map(|e| e.roles.iter().map(as_ref).collect()).unwrap_or_default();
-    let gained: Vec<(Ref, i64)> =
-        roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
-    let new_tier = existing.is_none_or(|e| e.account.settings.tier != settings.tier);
-    // Counting a large tree costs time; most trees have no limit to count for.
-    let bounded = chain.0.iter().any(|l| l.tenant.settings.limits.bounds_accounts());
-    if bounded && (existing.is_none() || new_tier || !gained.is_empty()) {
-        let addition = Addition {
-            accounts: i64::from(existing.is_none()),
-            by_tier: if new_tier { vec![(settings.tier, 1)] } else { vec![] },
-            by_role: gained,
-            ..Addition::default()
-        };
-        let rooms = chain.0.iter().filter(|l| l.tenant.settings.limits.bounds_accounts());
-        let rooms: Vec<_> = rooms.map(|l| Topic::tenant_room(l.tenant.id)).collect();
-        pass.room_in_turn(&rooms).await?;
-        let uses = pass.tx.uses(tenant.id).await?;
-        let consumers = pass.tx.largest_consumers(tenant.id).await?;
-        quota::room(key, chain, &uses, &addition, &consumers)?;
+    let gained = roles.iter().map(as_ref).filter(|r| !had.contains(r));
+    let mut addition: Vec<(Counted, i64)> = gained.map(|r| (Counted::Role(r), 1)).collect();
+    if existing.is_none() {
+        addition.push((Counted::Accounts, 1));
     }
+    if existing.is_none_or(|e| e.account.settings.tier != settings.tier) {
+        addition.push((Counted::Tier(settings.tier), 1));
+    }
+    room::under_limits(pass, chain, &addition, Some(tenant)).await?;
 
-    let own = existing.map(|e| e.account.id);
-    if let (Some(own), Some(existing)) = (own, existing)
-        && existing.account.settings.manageable_devices != settings.manageable_devices
-    {
-        let used = pass.tx.account_use(own, None).await?;
-        quota::own_not_below_use(key, own, settings.manageable_devices, &used)?;
-    }
-    let manager = authority.id();
-    let unchanged = existing.is_some_and(|e| {
-        e.account.settings.manageable_devices == settings.manageable_devices
-            && e.account.managed_by == manager
+    let now = existing.map(|e| {
+        let share = Share { manager: e.account.managed_by, quota: e.account.settings.manageable_devices };
+        (e.account.id, share)
     });
-    if !unchanged {
-        // What it takes from the account above: its own quota, or what it
-        // holds and delegates if it has none.
-        let takes = match (settings.manageable_devices, own) {
-            (Some(quota), _) => quota,
-            (None, None) => 0,
-            (None, Some(own)) => {
-                let used = pass.tx.account_use(own, None).await?;
-                used.held + used.delegated
-            }
-        };
-        let bound = pass.tx.quota_bound(manager, own).await?;
-        if let Some(bound) = bound.as_ref().filter(|_| takes > 0) {
-            pass.room_in_turn(&[Topic::account_room(bound.account)]).await?;
+    let wanted = Share { manager: authority.id(), quota: settings.manageable_devices };
+    if let Some((id, now)) = now {
+        if (now.manager, now.quota) == (wanted.manager, wanted.quota) {
+            return Ok(());
         }
-        quota::delegate(key, bound.as_ref(), takes)?;
+        if wanted.quota.is_some() && wanted.quota != now.quota {
+            let used = pass.tx.account_use(id, None).await?;
+            quota::own_not_below_use(pass.key(), id, now.quota, wanted.quota, used)?;
+        }
     }
-    Ok(())
+    room::under_quota(pass, now, wanted, tenant).await
 }
 
 /// The initial password of a new account, hashed outside of the transaction.

@@ -1,14 +1,14 @@
 //! Whether a Tenant may stand where it is written: everything is read, every
 //! rule is asked. Nothing is changed, but that a parent which no longer admits
-//! a tenant shuts it at once.
+//! a tenant shuts it at once ([`admission`]).
 
-use super::Wanted;
+use super::{Wanted, moves};
 use crate::api::tenant::TenantDeletionPolicy;
 use crate::api::{self, annotation};
 use crate::domain::authority::{Act, Authority, Target, account_key, permit};
 use crate::domain::capability::Capability;
 use crate::domain::object::{ObjectKey, Topic};
-use crate::domain::quota::{self, Addition, TenantUse};
+use crate::domain::quota::{self, TenantUse};
 use crate::domain::tenant::{
     Branding, Chain, DeletionPolicy, FinerLimits, Limits, MailServer, MailSettings, NamespacePolicy, Parent,
     RoleLimit, Settings, Tenant, admits, parent_cycle, path, place,
@@ -16,7 +16,7 @@ use crate::domain::tenant::{
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::authority::own_creation;
 use crate::engine::pass::{Pass, Step};
-use crate::engine::{Spec, written};
+use crate::engine::{Spec, room, written};
 
 pub(super) fn spec<'a>(pass: &Pass<'a>) -> Option<&'a api::TenantSpec> {
     match &pass.manifest.spec {
@@ -45,11 +45,6 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
                     pass.publish(Topic::object(key));
                 }
                 return Err(parent_cycle(key, above).into());
-            }
-            // Only the present parent can shut it; a refused move changes nothing.
-            let present = matches!(&parent, Parent::Found { chain, .. } if own.is_some_and(|own| own.parent == chain.own().map(|t| t.id)));
-            if present {
-                withdraw_admission(pass, own, &refusal).await?;
             }
             return Err(refusal.into());
         }
@@ -129,24 +124,43 @@ async fn authorize(
     Ok(())
 }
 
-/// The parent admitted this tenant once and no longer does: everything in it
-/// is denied from now on, although nothing else of the refused change counts.
-async fn withdraw_admission(pass: &mut Pass<'_>, own: Option<&Tenant>, refusal: &Refusal) -> Step<()> {
-    let Some(own) = own.filter(|t| t.permitted && refusal.reason == Reason::RefNotPermitted) else {
-        return Ok(());
+/// Whether the parent in force still admits the tenant decides, whatever its
+/// spec says now and whether or not that can be read, if it is open: everything
+/// in a tenant that is not admitted is denied. Says what is in force then.
+pub(super) async fn admission(pass: &mut Pass<'_>, chain: &Chain) -> Step<Option<Tenant>> {
+    let (Some(own), above) = (chain.own(), chain.0.get(1)) else { return Ok(None) };
+    let Some((above, key)) = above.and_then(|level| Some((level, level.key.clone()?))) else {
+        return Ok(Some(own.clone()));
     };
-    let shut = Tenant { permitted: false, ..own.clone() };
-    pass.tx.update_tenant(&shut).await?;
+    pass.depend_on(&key);
+    let permitted = admitted(pass, &above.tenant, &key)?;
+    if permitted == own.permitted {
+        return Ok(Some(own.clone()));
+    }
+    let own = Tenant { permitted, ..own.clone() };
+    pass.tx.update_tenant(&own).await?;
     let now = pass.now();
     pass.tx.wake_downwards(own.id, now).await?;
-    // Whoever answers for the parent no longer admits it.
-    let above = pass.tx.chain(own.id).await?.0.get(1).and_then(|level| level.tenant.managed_by);
-    let actor = pass.answering(above).await?;
-    let after = serde_json::json!({"permitted": false});
-    let before = serde_json::json!({"permitted": true});
-    pass.audit("admission-withdrawn", actor, Some(own.id), Some(before), Some(after)).await?;
+    // Whoever answers for the parent admits it or no longer does.
+    let actor = pass.answering(above.tenant.managed_by).await?;
+    let action = if permitted { "readmitted" } else { "admission-withdrawn" };
+    let state = |permitted: bool| Some(serde_json::json!({"permitted": permitted}));
+    pass.audit(action, actor, Some(own.id), state(!permitted), state(permitted)).await?;
     pass.publish_self();
-    Ok(())
+    Ok(Some(own))
+}
+
+/// Whether a parent admits tenants from this object's namespace.
+fn admitted(pass: &Pass<'_>, parent: &Tenant, key: &ObjectKey) -> Step<bool> {
+    let own_namespace = &pass.key().namespace;
+    let policy = &parent.settings.allowed_namespaces;
+    let labels = match policy {
+        NamespacePolicy::Selector(_) if key.namespace != *own_namespace => {
+            pass.namespace_labels(own_namespace)?
+        }
+        _ => None,
+    };
+    Ok(admits(policy, &key.namespace, own_namespace, labels))
 }
 
 async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
@@ -164,14 +178,7 @@ async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
     let Some(found) = chain.own() else {
         return Ok(Parent::Missing(above));
     };
-    let policy = &found.settings.allowed_namespaces;
-    let labels = match policy {
-        NamespacePolicy::Selector(_) if above.namespace != *own_namespace => {
-            pass.namespace_labels(own_namespace)?
-        }
-        _ => None,
-    };
-    let admits = admits(policy, &above.namespace, own_namespace, labels);
+    let admits = admitted(pass, found, &above)?;
     for level in &chain.0 {
         if let Some(key) = level.key.clone() {
             pass.depend_on(&key);
@@ -202,7 +209,14 @@ async fn natural_key(
         return Ok(None);
     }
     match other.object {
-        None if pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
+        None if own.is_none() && pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
+        None if own.is_some() => {
+            let message = format!(
+                "the place {wanted} is taken by a tenant that no object manages; choose another name or parent for {}",
+                pass.key()
+            );
+            Err(Refusal::wait(Reason::AlreadyExists, message, vec![Topic::taken(&wanted)]).into())
+        }
         None => {
             pass.subscribe(Topic::taken(&wanted));
             Err(Refusal::edit(
@@ -227,6 +241,7 @@ async fn natural_key(
     }
 }
 
+/// R3: the tenant's own limits, and those above it.
 async fn limits(
     pass: &mut Pass<'_>,
     existing: Option<&Tenant>,
@@ -235,44 +250,19 @@ async fn limits(
     above: Option<&Tenant>,
 ) -> Step<()> {
     let key = pass.key();
-    let mut own_use = TenantUse::default();
-    if let Some(existing) = existing {
-        let moves = existing.parent != above.map(|a| a.id);
-        if moves || existing.settings.limits != settings.limits {
-            own_use = pass.tx.use_of(existing.id).await?;
-        }
+    if let Some(existing) = existing
+        && existing.settings.limits != settings.limits
+    {
+        let own_use = pass.tx.use_of(existing.id).await?;
         quota::not_below_use(key, existing.id, &existing.settings.limits, &settings.limits, &own_use)?;
     }
-    let (Some(chain), Some(above)) = (chain, above) else {
-        return Ok(());
-    };
-    let stays = existing.is_some_and(|t| t.parent == Some(above.id));
-    if stays {
-        return Ok(());
+    match (existing, chain) {
+        (None, Some(chain)) => room::under_limits(pass, chain, &TenantUse::default().brought(), None).await,
+        (Some(existing), _) if existing.parent != above.map(|a| a.id) => {
+            moves::judge(pass, existing, chain).await
+        }
+        _ => Ok(()),
     }
-    // A new tenant, or one that brings its whole subtree along: only the
-    // tenants that it was not below before gain anything.
-    let old = match existing {
-        Some(existing) => pass.tx.chain(existing.id).await?,
-        None => Chain::default(),
-    };
-    let gaining = Chain(chain.0.iter().filter(|l| !old.contains(l.tenant.id)).cloned().collect());
-    let addition = Addition {
-        devices: own_use.devices,
-        tenants: own_use.tenants + 1,
-        accounts: own_use.accounts,
-        by_tier: own_use.by_tier.clone(),
-        by_role: own_use.by_role.clone(),
-    };
-    if gaining.0.iter().all(|l| l.tenant.settings.limits == Limits::default()) {
-        return Ok(());
-    }
-    let rooms: Vec<_> = gaining.0.iter().map(|l| Topic::tenant_room(l.tenant.id)).collect();
-    pass.room_in_turn(&rooms).await?;
-    let uses = pass.tx.uses(above.id).await?;
-    let consumers = pass.tx.largest_consumers(above.id).await?;
-    quota::room(key, &gaining, &uses, &addition, &consumers)?;
-    Ok(())
 }
 
 fn settings(key: &ObjectKey, spec: &api::TenantSpec) -> Settings {
