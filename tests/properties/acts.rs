@@ -237,8 +237,9 @@ fn any_act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A root tenant with its Root and a tenant below it, so that worlds do not
-/// have to find the beginning by chance.
+/// A root tenant with its Root and an Admin with a listed scope, and a tenant
+/// below it with a SuperAdmin, so that worlds do not have to find the beginning
+/// by chance.
 pub(crate) fn beginning() -> World {
     let mut world = World { devices: vec![Held::Nobody; 6], ..World::default() };
     let root = Written {
@@ -256,7 +257,17 @@ pub(crate) fn beginning() -> World {
         Act::Tenant { by: None, parent: None, root: true, limits: Limits::default() },
         Act::Account { by: None, tenant: 0, written: root.clone() },
         Act::Tenant { by: Some(0), parent: Some(0), root: true, limits: Limits::default() },
-        Act::Account { by: Some(0), tenant: 1, written: Written { tier: Tier::SuperAdmin, ..root } },
+        Act::Account { by: Some(0), tenant: 1, written: Written { tier: Tier::SuperAdmin, ..root.clone() } },
+        Act::Account {
+            by: None,
+            tenant: 0,
+            written: Written {
+                tier: Tier::Admin,
+                scope: Some(([1].into(), ["field".to_owned()].into(), BTreeSet::new())),
+                permissions: Permissions { allow: vec![Rule::single("*", "*")], deny: vec![] },
+                ..root
+            },
+        },
         Act::Import { device: 0, tenant: 0 },
         Act::Import { device: 1, tenant: 0 },
         Act::Import { device: 2, tenant: 1 },

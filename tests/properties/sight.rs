@@ -125,13 +125,13 @@ fn r4_each_customer_sees_its_own_devices_and_the_account_above_sees_all() {
         Act::Account { by: None, tenant: 2, written: person(Tier::Admin) },
         Act::Account { by: None, tenant: 1, written: person(Tier::Basic) },
         Act::Account { by: None, tenant: 2, written: person(Tier::Basic) },
-        Act::Assign { by: None, tenant: 2, to: (false, 2), device: 4, permissions: Permissions::default() },
+        Act::Assign { by: None, tenant: 2, to: (false, 3), device: 4, permissions: Permissions::default() },
     ];
     for act in all {
         world.accept(&act).unwrap();
     }
     let used = |who| (0..6).filter(|device| may_view(&world, who, *device)).collect::<Vec<_>>();
-    let (top, admin_a, admin_b, user_a, user_b) = (0, 1, 2, 3, 4);
+    let (top, admin_a, admin_b, user_a, user_b) = (0, 1, 3, 4, 5);
     assert_eq!(used(top), [0, 1, 2, 3, 4]);
     assert_eq!(used(admin_a), [2]);
     assert_eq!(used(admin_b), [3, 4]);

@@ -61,7 +61,12 @@ impl World {
             within_holding(&authority, &key, "spec.roles", &role.content.permissions)?;
             within_capabilities(&authority, &key, "spec.roles", &role.content.capabilities)?;
         }
-        within_scope(&authority, &key, settings.scope.as_ref(), &chain, &self.above())?;
+        let above = authority.manager().map(|m| m.account.effective.clone());
+        let effective = effective(&settings, &roles, above.as_ref());
+        // Without any right there is nothing that an absent scope would widen.
+        if settings.scope.is_some() || written.tier > Tier::Basic || !effective.capabilities.is_empty() {
+            within_scope(&authority, &key, settings.scope.as_ref(), &chain, &self.above())?;
+        }
         let is_root = |row: &AccountRow| !row.removed && row.account.settings.tier == Tier::Root;
         let other_root =
             self.accounts.iter().enumerate().any(|(i, row)| i != at && row.tenant == tenant && is_root(row));
@@ -88,8 +93,6 @@ impl World {
         let takes = settings.manageable_devices.unwrap_or(used.held + used.delegated);
         self.delegate(&key, self.bound(by, own).as_ref(), takes)?;
 
-        let above = authority.manager().map(|m| &m.account.effective);
-        let effective = effective(&settings, &roles, above);
         let account = Account {
             id: account_id(at),
             object: None,

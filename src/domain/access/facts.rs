@@ -197,7 +197,8 @@ pub enum Covers {
 }
 
 /// A grant that may reach the account, or a group of its scope. Whether it
-/// does, and whether it counts now, the rules decide.
+/// does, and whether it counts now, the rules decide. A grant whose object was
+/// deleted has ended and is none, whatever it retains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// Its object.
