@@ -1,4 +1,9 @@
-//! Device grants: their state in force and the rules about receivers.
+//! Device grants: their state in force, and when one has effect. What becomes
+//! of its devices is decided in [`devices`], how far limits let it go in
+//! [`room`].
+
+pub mod devices;
+pub mod room;
 
 use std::collections::BTreeMap;
 
@@ -127,6 +132,38 @@ pub struct Grant {
     pub receivers: Vec<Receiver>,
     /// When the row was made.
     pub created_at: Timestamp,
+}
+
+impl Grant {
+    /// The account that receives an Assign, if one does.
+    pub fn receiving_account(&self) -> Option<Uuid> {
+        match self.receivers.first() {
+            Some(Receiver::Account { account, .. }) if self.mode == Mode::Assign => Some(*account),
+            _ => None,
+        }
+    }
+
+    /// Whether the account that gives is among those that receive: it adds its
+    /// own management permission to what accounts below it hold (R2).
+    pub fn is_to_itself(&self) -> bool {
+        self.managed_by.is_some_and(|own| {
+            self.receivers.iter().any(|r| matches!(r, Receiver::Account { account, .. } if *account == own))
+        })
+    }
+
+    /// An Assign as a claim on devices.
+    pub fn claim(&self) -> devices::Claim {
+        devices::Claim {
+            grant: self.id,
+            born: self.born,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            manager: self.managed_by,
+            receiver: self.receiving_account(),
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+        }
+    }
 }
 
 /// Whether a grant is in effect at a time, or on which side of its window the

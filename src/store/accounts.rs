@@ -15,7 +15,7 @@ use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::quota::{AccountUse, Bound};
 use crate::domain::role::Assigned;
 
-fn account(row: &Row) -> Result<Account, StoreError> {
+pub(super) fn account(row: &Row) -> Result<Account, StoreError> {
     let email = row.text("email")?;
     Ok(Account {
         id: row.uuid("id")?,

@@ -12,8 +12,11 @@ mod sql;
 
 pub mod accounts;
 pub mod activations;
+pub mod assignments;
 pub mod audit;
+pub mod device_room;
 pub mod devices;
+pub mod grant_devices;
 pub mod grants;
 pub mod invitations;
 pub mod objects;

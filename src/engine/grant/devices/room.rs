@@ -1,0 +1,87 @@
+//! R3 for an Assign: what limits leave for its receiver, counted inside the
+//! transaction.
+
+use std::collections::BTreeSet;
+
+use super::{Work, account_of};
+use crate::domain::grant::devices::Holder;
+use crate::domain::grant::room::{Allotment, Met, Want, no_room};
+use crate::domain::verdict::Refusal;
+use crate::engine::pass::{Pass, Step};
+use crate::store::assignments::Places;
+use crate::store::grant_devices::Seen;
+
+/// How far each of the wanted standings is met, and what stands in the way of
+/// the rest.
+pub(super) async fn allot(
+    pass: &mut Pass<'_>,
+    work: &mut Work<'_>,
+    seen: &[Seen],
+    wanted: &[usize],
+) -> Step<(Vec<Met>, Option<Refusal>)> {
+    pass.tx.count_devices(&mut work.limits).await?;
+    let holders: BTreeSet<Holder> = wanted.iter().map(|&index| seen[index].standing.holder).collect();
+    let counted = pass.tx.counted_under(&holders, &work.limits).await?;
+    let wants = wanted.iter().map(|&index| {
+        let Seen { devices, standing, .. } = &seen[index];
+        let ids = [standing.holder.tenant, standing.holder.account];
+        let counts = |bearer| ids.iter().flatten().any(|id| counted.contains(&(*id, bearer)));
+        let needs = work.limits.iter().enumerate().filter(|(_, limit)| !counts(limit.bearer));
+        Want { devices: *devices, needs: needs.map(|(place, _)| place).collect() }
+    });
+    let mut allotment = Allotment::new(&work.limits, wants.collect());
+    let keys: Vec<&str> = wanted.iter().map(|&index| seen[index].key.as_str()).collect();
+    let mut after = String::new();
+    while !allotment.is_settled() {
+        let page = pass.tx.devices_standing(&work.search, &keys, &after).await?;
+        let Some((last, _)) = page.last() else { break };
+        after.clone_from(last);
+        for (id, key) in &page {
+            if let Some(want) = keys.iter().position(|known| known == key) {
+                allotment.offer(want, id);
+            }
+        }
+    }
+    let full = allotment.full(&mut work.limits);
+    let mut named = vec![];
+    for place in full {
+        let limit = &work.limits[place];
+        let consumers = pass.tx.device_consumers(limit, work.grant.tenant).await?;
+        named.push((limit, consumers));
+    }
+    let refusal = (!named.is_empty()).then(|| no_room(pass.key(), &named));
+    Ok((allotment.met(), refusal))
+}
+
+/// What an account handed on and got back may be more than it has room for,
+/// because it has delegated in the meantime. It gives back in turn, the last
+/// ids first, so that nobody ever holds and delegates more than it may.
+pub(super) async fn give_back(pass: &mut Pass<'_>, work: &mut Work<'_>) -> Step<Option<Places>> {
+    let Some(account) = work.limits.iter().find_map(account_of) else { return Ok(None) };
+    pass.tx.count_devices(&mut work.limits).await?;
+    let over = work.limits.iter().filter(|l| account_of(l).is_some()).map(|l| -l.left()).max();
+    let mut over = over.unwrap_or_default();
+    if over <= 0 {
+        return Ok(None);
+    }
+    // What goes back to somebody who counts under the same number frees nothing.
+    let giver = Holder { tenant: None, account: work.grant.managed_by };
+    let counted = pass.tx.counted_under(&[giver].into(), &work.limits).await?;
+    let by_tenant = counted.iter().any(
+        |(_, bearer)| matches!(bearer, crate::domain::grant::room::Bearer::Account(id) if *id == account),
+    );
+    let mut places = Places::default();
+    while over > 0 {
+        let links = pass.tx.last_links_of(work.grant.id, by_tenant, over).await?;
+        if links.is_empty() {
+            break;
+        }
+        over -= i64::try_from(links.len()).unwrap_or(i64::MAX);
+        let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
+        pass.tx.wake_grants_about(&ids, Some(work.grant.id)).await?;
+        let left = pass.tx.cut_chains(&links).await?;
+        places.tenants.extend(left.tenants);
+        places.accounts.extend(left.accounts);
+    }
+    Ok((!places.tenants.is_empty()).then_some(places))
+}
