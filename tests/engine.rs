@@ -14,9 +14,27 @@ mod accounts;
 mod concurrency;
 #[path = "engine/devices.rs"]
 mod devices;
+#[path = "engine/devices_chain.rs"]
+mod devices_chain;
+#[path = "engine/devices_limits.rs"]
+mod devices_limits;
+#[path = "engine/devices_own.rs"]
+mod devices_own;
+#[path = "engine/devices_reclaim.rs"]
+mod devices_reclaim;
+#[path = "engine/devices_select.rs"]
+mod devices_select;
+#[path = "engine/devices_times.rs"]
+mod devices_times;
+#[path = "engine/fleet.rs"]
+mod fleet;
 #[path = "engine/order.rs"]
 mod order;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/speed.rs"]
+mod speed;
+#[path = "engine/statements.rs"]
+mod statements;
 #[path = "engine/tenants.rs"]
 mod tenants;

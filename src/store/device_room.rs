@@ -56,6 +56,7 @@ impl Tx {
 
     /// Counts what is used of each limit.
     pub async fn count_devices(&mut self, limits: &mut [Limit]) -> Result<(), StoreError> {
+        limits.iter_mut().for_each(|limit| limit.used = 0);
         let tenants: Vec<Uuid> = limits.iter().filter_map(tenant_of).collect();
         if !tenants.is_empty() {
             let sql = Sql {

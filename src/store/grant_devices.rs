@@ -114,7 +114,10 @@ fn seen(row: &Row) -> Result<Seen, StoreError> {
         place: match *place {
             "free" => Place::Free,
             "ended" => Place::Ended,
-            grant => Place::Taken(grant.parse().map_err(|_| shape())?),
+            other => match other.strip_prefix("fed:") {
+                Some(grant) => Place::Fed(grant.parse().map_err(|_| shape())?),
+                None => Place::Taken(other.parse().map_err(|_| shape())?),
+            },
         },
         holder: Holder { tenant: id(tenant)?, account: id(account)? },
         by: id(by)?,
@@ -384,16 +387,21 @@ impl Tx {
         Ok(holdings)
     }
 
-    /// What some Assigns let their receivers do.
+    /// What some Assigns let their receivers do, with the object of each.
     pub async fn permissions_of_grants(
         &mut self,
         grants: &[Uuid],
-    ) -> Result<BTreeMap<Uuid, Permissions>, StoreError> {
+    ) -> Result<BTreeMap<Uuid, (ObjectKey, Permissions)>, StoreError> {
         let sql = Sql {
-            postgres: "SELECT id, permissions FROM device_grant WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)",
-            sqlite: "SELECT id, permissions FROM device_grant WHERE id IN (SELECT value FROM json_each($1))",
+            postgres: "SELECT id, namespace, name, permissions FROM device_grant WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)",
+            sqlite: "SELECT id, namespace, name, permissions FROM device_grant WHERE id IN (SELECT value FROM json_each($1))",
         };
         let rows = self.rows(sql, args![json(&grants)]).await?;
-        rows.iter().map(|row| Ok((row.uuid("id")?, row.json("permissions")?))).collect()
+        rows.iter()
+            .map(|row| {
+                let key = ObjectKey::new(Kind::DeviceGrant, row.text("namespace")?, row.text("name")?);
+                Ok((row.uuid("id")?, (key, row.json("permissions")?)))
+            })
+            .collect()
     }
 }

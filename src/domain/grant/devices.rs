@@ -19,7 +19,7 @@ pub const PENDING: &str = "not in the inventory or not within reach of the giver
 /// Said of a device that a limit refuses; the condition names the limit.
 pub const OVER_LIMIT: &str = "a limit leaves no room";
 /// Said of a device that another grant holds; the condition names the grant.
-pub const HELD: &str = "held by another grant of the same giver";
+pub const HELD: &str = "another grant of the same giver comes first";
 /// Said of a device that an account may not share to itself as written (R2).
 pub const BEYOND_HOLDER: &str = "the account that holds it may do less with it";
 
@@ -73,6 +73,9 @@ pub enum Place {
     Ended,
     /// What another grant has given.
     Taken(Uuid),
+    /// None: another Assign of the same tenant claims the devices for the
+    /// account that gives, which hands on only what it has been given.
+    Fed(Uuid),
 }
 
 /// Who holds a device.
@@ -165,7 +168,8 @@ pub enum Decision {
 }
 
 /// What becomes of devices of one standing, for a grant of `mode` that is
-/// `open` now. `taken_by` is the claim that [`Place::Taken`] names.
+/// `open` now. `taken_by` is the claim that [`Place::Taken`] or [`Place::Fed`]
+/// names.
 pub fn decide(
     mode: Mode,
     open: bool,
@@ -184,6 +188,7 @@ pub fn decide(
         return Decision::Are(State::Applied);
     }
     match (standing.place, taken_by) {
+        (Place::Fed(_), _) => Decision::Are(State::Waiting),
         (Place::Taken(_), Some(other)) if other.is_open(now) && !claim.goes_before(other) => {
             Decision::Are(State::Waiting)
         }
@@ -229,7 +234,7 @@ pub fn conflict(key: &ObjectKey, holders: &[&Claim]) -> Refusal {
     Refusal::wait(
         Reason::Conflict,
         format!(
-            "some devices of {key} are given by {} already, which comes first and has the same giver; remove them from one of the grants, or wait until the other ends (see status.refusedIds)",
+            "some devices of {key} are claimed by {}, which comes first; remove them from one of the grants, or wait until the other ends (see status.refusedIds)",
             named.join(", ")
         ),
         keys.iter().map(Topic::object).collect(),
@@ -318,6 +323,8 @@ mod tests {
         let older = claim("l", 0);
         let taken = Place::Taken(older.grant);
         assert_eq!(decide(Mode::Assign, taken, Some(&older)), Decision::Are(State::Waiting));
+        let fed = Place::Fed(older.grant);
+        assert_eq!(decide(Mode::Assign, fed, Some(&older)), Decision::Are(State::Waiting));
         let over = Claim { expires_at: Some(time(5)), ..older.clone() };
         assert_eq!(decide(Mode::Assign, taken, Some(&over)), Decision::Wants);
         assert_eq!(decide(Mode::Assign, taken, Some(&claim("n", 1))), Decision::Wants);

@@ -100,6 +100,7 @@ fn devices(seen: &[Seen], of: impl Fn(&Seen) -> bool) -> i64 {
 /// else.
 pub(super) async fn take_back(pass: &mut Pass<'_>, grant: &Grant, reclaim: Reclaim) -> Step<()> {
     let places = end(pass, grant, Which::All, reclaim).await?;
+    pass.tx.wake_rivals(grant.id).await?;
     let nothing = Search::new(grant, false);
     let work = Work { grant, search: nothing, open: false, limits: vec![], places, changed: true };
     tell(pass, &work).await
@@ -166,7 +167,6 @@ async fn write(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan, marked: i6
     let given = plan.given(|_| true);
     if let (false, Some(to)) = (given.is_empty(), work.grant.receivers.first()) {
         pass.tx.give(&work.search, &given, to).await?;
-        pass.tx.wake_rivals(work.grant.id).await?;
         let (tenant, account) = match to {
             Receiver::Tenant(tenant) | Receiver::Group { tenant, .. } => (*tenant, None),
             Receiver::Account { account, tenant } => (*tenant, Some(*account)),
@@ -178,10 +178,14 @@ async fn write(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan, marked: i6
         });
     }
     let gone = marked > devices(&plan.seen, |s| s.standing.mark.is_some());
+    let differs = gone || !marks.is_empty() || !given.is_empty();
+    if differs {
+        pass.tx.wake_rivals(work.grant.id).await?;
+    }
     if gone {
         pass.tx.forget_devices(&work.search).await?;
     }
-    work.changed |= gone || !marks.is_empty() || !given.is_empty();
+    work.changed |= differs;
     if work.changed {
         pass.publish_self();
     }
@@ -203,7 +207,8 @@ async fn tell(pass: &mut Pass<'_>, work: &Work<'_>) -> Step<()> {
     Ok(())
 }
 
-async fn report(pass: &mut Pass<'_>, work: Work<'_>, plan: Plan) -> Step<Settled> {
+async fn report(pass: &mut Pass<'_>, work: Work<'_>, mut plan: Plan) -> Step<Settled> {
+    plan.refusals.extend(room::refusal(pass, &work, &plan.full).await?);
     let mut tally = Tally::default();
     for (seen, fate) in plan.seen.iter().zip(&plan.fates) {
         let (applied, refused) = match fate {

@@ -6,10 +6,12 @@
 // $8 Assign, Share or Own (a Share to the giver itself), $9 whether holders
 // matter.
 //
-// `wanted`: the ids named, and what units and selection find. `facts`: where
-// the giver stands in the chain of each (the account first, else the tenant;
-// what stands behind the grant's own link does not count), and
-// whether the device is within reach: THE place where that is decided.
+// `wanted`: the ids named, and what units and selection find. `feeding`:
+// devices that another Assign of the same tenant claims for the account that
+// gives; it gives those itself, and the tenant does not in its name. `facts`:
+// where the giver stands in the chain of each (the account first, else the
+// tenant; what stands behind the grant's own link does not count), and
+// `reachable`: THE place where it is decided whether a device is within reach.
 // `keyed`: each device with its standing as one text.
 macro_rules! keyed {
     (postgres, $rest:literal) => {
@@ -37,20 +39,26 @@ macro_rules! keyed {
                     CASE WHEN d.home_tenant = $2 THEN 0 ELSE MIN(x.position + 1) FILTER (WHERE x.receiver_tenant = $2 AND x.receiver_account IS NULL) END AS by_tenant
                 FROM wanted w LEFT JOIN device d ON d.id = w.id LEFT JOIN device_assignment x ON x.device_id = d.id AND $8 = 'Assign'
                 GROUP BY w.id, w.named, d.id
+            ), feeding AS (
+                SELECT m.device_id, MIN(g.id::text) AS grant_id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id JOIN grant_device m ON m.grant_id = g.id
+                WHERE r.account_id = $3::uuid AND $8 = 'Assign' AND g.tenant_id = $2 AND g.mode = 'Assign' AND g.id <> $1 AND m.state IN ('applied', 'waiting', 'refused')
+                GROUP BY m.device_id
             ), facts AS (
-                SELECT c.*,
-                    CASE WHEN c.by_account <= COALESCE(c.own, c.by_account) THEN c.by_account WHEN c.by_tenant <= COALESCE(c.own, c.by_tenant) THEN c.by_tenant END AS place,
+                SELECT c.*, e.grant_id AS feeder,
+                    CASE WHEN c.by_account <= COALESCE(c.own, c.by_account) THEN c.by_account
+                        WHEN e.grant_id IS NULL AND c.by_tenant <= COALESCE(c.own, c.by_tenant) THEN c.by_tenant END AS place,
                     c.by_account <= COALESCE(c.own, c.by_account) AS account_gives,
                     CASE $8 WHEN 'Assign' THEN c.by_account <= COALESCE(c.own, c.by_account) OR c.by_tenant <= COALESCE(c.own, c.by_tenant)
                         WHEN 'Share' THEN t.tenant_id IS NOT NULL ELSE t.tenant_id IS NOT NULL AND b.account_id IS NOT NULL END AS reachable
                 FROM chains c
+                LEFT JOIN feeding e ON e.device_id = c.id
                 LEFT JOIN tenant_ancestor t ON t.tenant_id = c.holder_tenant AND t.ancestor_id = $2
                 LEFT JOIN account_ancestor b ON $8 = 'Own' AND b.account_id = c.holder_account AND b.ancestor_id = $3::uuid AND b.distance > 0
             ), keyed AS (
                 SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
                     COALESCE(m.state, '') || CASE WHEN f.reachable THEN ',y,' ELSE ',n,' END
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
-                    || CASE WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id::text END
+                    || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id::text END
                     || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant::text, '') || ',' || COALESCE(f.holder_account::text, '') ELSE ',,' END || ','
                     || CASE WHEN $8 = 'Own' THEN COALESCE((SELECT e.grant_id::text FROM device_assignment e WHERE e.device_id = f.device ORDER BY e.position DESC LIMIT 1), '') ELSE '' END AS key
                 FROM facts f
@@ -86,20 +94,26 @@ macro_rules! keyed {
                     CASE WHEN $8 <> 'Assign' THEN NULL WHEN d.home_tenant = $2 THEN 0 ELSE
                         (SELECT MIN(x.position) + 1 FROM device_assignment x WHERE x.device_id = d.id AND x.receiver_tenant = $2 AND x.receiver_account IS NULL) END AS by_tenant
                 FROM wanted w LEFT JOIN device d ON d.id = w.id LEFT JOIN device_assignment o ON o.grant_id = $1 AND o.device_id = w.id
+            ), feeding AS (
+                SELECT m.device_id, MIN(g.id) AS grant_id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id JOIN grant_device m ON m.grant_id = g.id
+                WHERE r.account_id = $3 AND $8 = 'Assign' AND g.tenant_id = $2 AND g.mode = 'Assign' AND g.id <> $1 AND m.state IN ('applied', 'waiting', 'refused')
+                GROUP BY m.device_id
             ), facts AS (
-                SELECT c.*,
-                    CASE WHEN c.by_account <= COALESCE(c.own, c.by_account) THEN c.by_account WHEN c.by_tenant <= COALESCE(c.own, c.by_tenant) THEN c.by_tenant END AS place,
+                SELECT c.*, e.grant_id AS feeder,
+                    CASE WHEN c.by_account <= COALESCE(c.own, c.by_account) THEN c.by_account
+                        WHEN e.grant_id IS NULL AND c.by_tenant <= COALESCE(c.own, c.by_tenant) THEN c.by_tenant END AS place,
                     c.by_account <= COALESCE(c.own, c.by_account) AS account_gives,
                     CASE $8 WHEN 'Assign' THEN c.by_account <= COALESCE(c.own, c.by_account) OR c.by_tenant <= COALESCE(c.own, c.by_tenant)
                         WHEN 'Share' THEN t.tenant_id IS NOT NULL ELSE t.tenant_id IS NOT NULL AND b.account_id IS NOT NULL END AS reachable
                 FROM chains c
+                LEFT JOIN feeding e ON e.device_id = c.id
                 LEFT JOIN tenant_ancestor t ON t.tenant_id = c.holder_tenant AND t.ancestor_id = $2
                 LEFT JOIN account_ancestor b ON $8 = 'Own' AND b.account_id = c.holder_account AND b.ancestor_id = $3 AND b.distance > 0
             ), keyed AS (
                 SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
                     COALESCE(m.state, '') || CASE WHEN f.reachable THEN ',y,' ELSE ',n,' END
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
-                    || CASE WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id END
+                    || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id END
                     || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant, '') || ',' || COALESCE(f.holder_account, '') ELSE ',,' END || ','
                     || CASE WHEN $8 = 'Own' THEN COALESCE((SELECT e.grant_id FROM device_assignment e WHERE e.device_id = f.device ORDER BY e.position DESC LIMIT 1), '') ELSE '' END AS key
                 FROM facts f

@@ -29,6 +29,8 @@ pub(super) struct Plan {
     /// One for each standing.
     pub(super) fates: Vec<Fate>,
     pub(super) refusals: Vec<Refusal>,
+    /// The limits, by their place in the list, that some devices found full.
+    pub(super) full: Vec<usize>,
 }
 
 impl Plan {
@@ -43,8 +45,8 @@ impl Plan {
         for (index, one) in seen.iter().enumerate() {
             let standing = &one.standing;
             let other = match standing.place {
-                Place::Taken(grant) => others.get(&grant),
-                _ => None,
+                Place::Taken(grant) | Place::Fed(grant) => others.get(&grant),
+                Place::Free | Place::Ended => None,
             };
             let fate = match decide(work.grant.mode, work.open, &claim, standing, other, now) {
                 Decision::Are(State::Applied) if beyond.contains_key(&index) => {
@@ -61,7 +63,7 @@ impl Plan {
             };
             fates.push(fate);
         }
-        let mut refusals = vec![];
+        let (mut refusals, mut full) = (vec![], vec![]);
         if !held_by.is_empty() {
             refusals.push(conflict(pass.key(), &held_by));
         }
@@ -71,13 +73,13 @@ impl Plan {
             refusals.push(beyond_holder(pass.key(), &holders));
         }
         if !wants.is_empty() && !work.limits.is_empty() {
-            let (met, refusal) = super::room::allot(pass, work, &seen, &wants).await?;
+            let (met, limits) = super::room::allot(pass, work, &seen, &wants).await?;
+            full = limits;
             for (index, met) in wants.into_iter().zip(met) {
                 fates[index] = Fate::Given(met);
             }
-            refusals.extend(refusal);
         }
-        Ok(Self { seen, fates, refusals })
+        Ok(Self { seen, fates, refusals, full })
     }
 
     /// What is given to the receiver, of the standings that `which` picks.
@@ -120,8 +122,8 @@ async fn others(pass: &mut Pass<'_>, seen: &[Seen]) -> Step<BTreeMap<Uuid, Claim
     let grants: BTreeSet<Uuid> = seen
         .iter()
         .filter_map(|one| match one.standing.place {
-            Place::Taken(grant) => Some(grant),
-            _ => None,
+            Place::Taken(grant) | Place::Fed(grant) => Some(grant),
+            Place::Free | Place::Ended => None,
         })
         .collect();
     let grants: Vec<Uuid> = grants.into_iter().collect();
@@ -146,16 +148,15 @@ async fn beyond(pass: &mut Pass<'_>, work: &Work<'_>, seen: &[Seen]) -> Step<BTr
     let holdings = pass.tx.holdings(&holders).await?;
     let given = pass.tx.permissions_of_grants(&assigns).await?;
     // What each of them may do can change.
-    for (key, _) in holdings.values() {
-        if let Some(key) = key {
-            pass.depend_on(key);
-        }
+    for key in holdings.values().filter_map(|(key, _)| key.as_ref()).chain(given.values().map(|(key, _)| key))
+    {
+        pass.depend_on(key);
     }
     for (index, one) in reached() {
         let Some((key, holding)) = one.standing.holder.account.and_then(|id| holdings.get(&id)) else {
             continue;
         };
-        let by = one.standing.by.and_then(|grant| given.get(&grant));
+        let by = one.standing.by.and_then(|grant| given.get(&grant)).map(|(_, rules)| rules);
         if !within_holder(&work.grant.permissions.allow, holding, by) {
             let key = key.clone().unwrap_or_else(|| pass.key().clone());
             beyond.insert(index, key);

@@ -11,14 +11,14 @@ use crate::engine::pass::{Pass, Step};
 use crate::store::assignments::Places;
 use crate::store::grant_devices::Seen;
 
-/// How far each of the wanted standings is met, and what stands in the way of
-/// the rest.
+/// How far each of the wanted standings is met, and which limits stand in the
+/// way of the rest.
 pub(super) async fn allot(
     pass: &mut Pass<'_>,
     work: &mut Work<'_>,
     seen: &[Seen],
     wanted: &[usize],
-) -> Step<(Vec<Met>, Option<Refusal>)> {
+) -> Step<(Vec<Met>, Vec<usize>)> {
     pass.tx.count_devices(&mut work.limits).await?;
     let holders: BTreeSet<Holder> = wanted.iter().map(|&index| seen[index].standing.holder).collect();
     let counted = pass.tx.counted_under(&holders, &work.limits).await?;
@@ -43,14 +43,19 @@ pub(super) async fn allot(
         }
     }
     let full = allotment.full(&mut work.limits);
+    Ok((allotment.met(), full))
+}
+
+/// Which limits refused some devices, and who consumes most of each, once the
+/// rest has been given.
+pub(super) async fn refusal(pass: &mut Pass<'_>, work: &Work<'_>, full: &[usize]) -> Step<Option<Refusal>> {
     let mut named = vec![];
-    for place in full {
+    for &place in full {
         let limit = &work.limits[place];
         let consumers = pass.tx.device_consumers(limit, work.grant.tenant).await?;
         named.push((limit, consumers));
     }
-    let refusal = (!named.is_empty()).then(|| no_room(pass.key(), &named));
-    Ok((allotment.met(), refusal))
+    Ok((!named.is_empty()).then(|| no_room(pass.key(), &named)))
 }
 
 /// What an account handed on and got back may be more than it has room for,
