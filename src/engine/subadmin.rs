@@ -252,10 +252,7 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
         pass.lock(&key).await?;
     }
-    let now = pass.now();
-    for object in pass.tx.managed_objects(account.id).await? {
-        pass.tx.wake(object, now).await?;
-    }
+    pass.tx.wake_managed(account.id).await?;
     pass.tx.hand_over(account.id, account.managed_by).await?;
     let before = audited(pass, account, &found.groups, &found.roles);
     // The policy may have been changed since: a deleted object is not applied.

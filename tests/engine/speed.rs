@@ -1,16 +1,17 @@
 //! How long an Assign of ten thousand devices takes beside one bare bulk
-//! update of the same rows, in one run, taking turns.
+//! update of the same rows, in one run, taking turns. The work is the
+//! databases', so the bound of three holds in an unoptimised build as well;
+//! `make bench` shows the ratio of an optimised one.
 
 use std::time::{Duration, Instant};
 
 use crate::on_both;
 use crate::world::{ACME, World, all_ready};
-use tenantry::domain::object::Kind::DeviceGrant;
 use tenantry::store::Access;
 use tenantry::store::devices::Import;
 
 const DEVICES: usize = 10_000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 
 fn ids() -> Vec<String> {
     (0..DEVICES).map(|n| format!("device-{n:05}")).collect()
@@ -76,8 +77,8 @@ spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{tenantRef: {{name: north}
             assert!(world.pass(&deleted).await.finished);
             removed.push(start.elapsed());
         }
-        let _ = DeviceGrant;
-        println!("bare {:?} assigned {:?} unchanged {:?} removed {:?}", median(bare.clone()), median(assigned.clone()), median(unchanged), median(removed));
-        println!("{:?} {:?}", bare, assigned);
+        let [bare, assigned, unchanged, removed] = [bare, assigned, unchanged, removed].map(median);
+        println!("bare update {bare:?}, Assign {assigned:?}, unchanged {unchanged:?}, deleted {removed:?}");
+        assert!(assigned <= bare * 3, "an Assign took {assigned:?}, the bare update {bare:?}");
     }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::fleet::{account, grant, tenant, to_account, to_tenant};
 use crate::on_both;
-use crate::world::{ACME, World};
-use tenantry::domain::object::Kind::{self, DeviceGrant, Role, SubAdmin, Tenant};
+use crate::world::{ACME, World, all_ready};
+use tenantry::domain::object::Kind::{self, DeviceGrant, SubAdmin, Tenant};
 use tenantry::domain::object::ObjectKey;
 
 const VIEW: &str = "permissions: {allow: [{resources: [device], operations: [view]}]}";
@@ -35,47 +35,79 @@ spec: {{tenantRef: {{name: acme}}, {more}permissions: {{allow: [{{resources: [de
 /// test live, siblings beside them, members of a group, a chain of managers,
 /// devices and grants on all of them.
 async fn fill(world: &mut World, size: &Size) {
-    world.apply(ACME).await;
-    world.apply(&role("")).await;
+    all_ready(&world.apply(ACME).await);
+    all_ready(&world.apply(&role("")).await);
     let mut above = "acme".to_owned();
     for n in 0..size.deep {
         let name = format!("deep-{n}");
-        world
-            .apply(&tenant(&name, &above, "limits: {devices: 500, tenants: 500, accounts: {total: 500}}"))
-            .await;
+        all_ready(
+            &world
+                .apply(&tenant(&name, &above, "limits: {devices: 500, tenants: 500, accounts: {total: 500}}"))
+                .await,
+        );
         above = name;
     }
-    world.apply(&tenant("home", &above, "limits: {devices: 400}")).await;
+    all_ready(&world.apply(&tenant("home", &above, "limits: {devices: 400}")).await);
     for n in 0..size.wide {
-        world.apply(&tenant(&format!("wide-{n}"), "home", "")).await;
+        all_ready(&world.apply(&tenant(&format!("wide-{n}"), "home", "")).await);
     }
     let mut manager = "ada".to_owned();
-    for (n, tier) in [(0, "SuperAdmin"), (1, "Admin")] {
+    for (n, tier) in [(0, "SuperAdmin".to_owned()), (1, format!("Admin, {VIEW}"))] {
         let name = format!("boss-{n}");
         let more =
             format!("tier: {tier}, managedByRef: {{name: {manager}}}, manageableDevices: {}", 300 - 10 * n);
-        world.apply(&account(&name, "acme", &more)).await;
+        all_ready(&world.apply(&account(&name, "acme", &more)).await);
         manager = name;
     }
     for n in 0..size.members {
-        world
-            .apply(&account(
-                &format!("member-{n}"),
-                "home",
-                &format!("managedByRef: {{name: {manager}}}, groups: [staff], roles: [{{name: operator}}]"),
-            ))
-            .await;
+        all_ready(
+            &world
+                .apply(&account(
+                    &format!("member-{n}"),
+                    "home",
+                    &format!(
+                        "managedByRef: {{name: {manager}}}, groups: [staff], roles: [{{name: operator}}]"
+                    ),
+                ))
+                .await,
+        );
     }
     let ids: Vec<String> = (0..size.devices).map(|n| format!("d{n:03}")).collect();
     let batch: Vec<(&str, Option<&str>)> = ids.iter().map(|id| (id.as_str(), Some("/acme"))).collect();
     world.import(&batch).await;
-    world.settle().await;
-    for n in 0..size.grants {
-        world
-            .apply(&grant(&format!("share-{n}"), "acme", "Share", "{groups: [staff]}", "{all: true}", VIEW))
-            .await;
+    let path =
+        format!("/acme/{}/home", (0..size.deep).map(|n| format!("deep-{n}")).collect::<Vec<_>>().join("/"));
+    for n in 0..size.members {
+        world.import(&[(&format!("h{n}"), Some(&path))]).await;
+        all_ready(
+            &world
+                .apply(&to_account(
+                    &format!("held-{n}"),
+                    "home",
+                    &format!("member-{n}"),
+                    &format!("{{deviceIds: [h{n}]}}"),
+                    VIEW,
+                ))
+                .await,
+        );
     }
-    world.apply(&to_tenant("other", "acme", "home", &format!("{{deviceIds: [{}]}}", ids[0]), "")).await;
+    for n in 0..size.grants {
+        all_ready(
+            &world
+                .apply(&grant(
+                    &format!("share-{n}"),
+                    "acme",
+                    "Share",
+                    "{groups: [staff]}",
+                    "{all: true}",
+                    VIEW,
+                ))
+                .await,
+        );
+    }
+    all_ready(
+        &world.apply(&to_tenant("other", "acme", "home", &format!("{{deviceIds: [{}]}}", ids[0]), "")).await,
+    );
 }
 
 /// What one look at an object costs, and nothing else.
@@ -208,14 +240,31 @@ async fn costs(world: &mut World, size: &Size) -> BTreeMap<String, u64> {
         world.again(kind, "root", name).await;
         costs.insert(format!("{kind} {name} again"), world.engine.store().statements() - before);
     }
-    let _ = Role;
+    let before = world.engine.store().statements();
+    let mut manifest = world.manifest(&account("boss-1", "acme", "tier: Admin"));
+    manifest.deleting = true;
+    world.pass(&manifest).await;
+    costs.insert("Manager deleted".to_owned(), world.engine.store().statements() - before);
+    let mut manifest = world.manifest(&tenant("deep-0", "acme", "deletionPolicy: Cascade"));
+    manifest.deleting = true;
+    let report = world.pass(&manifest).await;
+    manifest
+        .annotations
+        .insert("tenantry.dev/confirm-delete".to_owned(), report.impact_digest().unwrap().to_owned());
+    let before = world.engine.store().statements();
+    world.pass(&manifest).await;
+    costs.insert("Tenant cascaded".to_owned(), world.engine.store().statements() - before);
     costs
 }
 
 on_both! {
     async fn reconciling_one_object_costs_a_bounded_number_of_statements(world) {
         let small = costs(&mut world, &SMALL).await;
-        let mut other = World::sqlite().await;
+        let version = world.engine.store().version().await.unwrap();
+        let mut other = match version.starts_with("SQLite") {
+            true => World::sqlite().await,
+            false => World::postgres("statements_large").await,
+        };
         let large = costs(&mut other, &LARGE).await;
         for (what, cost) in &large {
             println!("{what:<40} {:>4} {cost:>4}", small[what]);
