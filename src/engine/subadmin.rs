@@ -252,16 +252,21 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
         pass.lock(&key).await?;
     }
-    pass.tx.wake_managed(account.id).await?;
+    let now = pass.now();
+    for object in pass.tx.managed_objects(account.id).await? {
+        pass.tx.wake(object, now).await?;
+    }
     pass.tx.hand_over(account.id, account.managed_by).await?;
     let before = audited(pass, account, &found.groups, &found.roles);
     // The policy may have been changed since: a deleted object is not applied.
     let policy = spec(pass).map_or(account.settings.deletion_policy, judge::deletion_policy);
     match policy {
         DeletionPolicy::Delete => {
-            let places = pass.tx.release_devices_of(account.id).await?;
-            pass.tx.wake_around(&places, None).await?;
+            let held = pass.tx.release_devices_of(account.id).await?;
+            let held: Vec<_> = held.iter().map(String::as_str).collect();
             pass.tx.delete_account(account.id).await?;
+            pass.tx.settle_holders(&held).await?;
+            pass.tx.wake_grants_about(&held, None).await?;
             pass.audit("deleted", "platform".to_owned(), Some(account.tenant), Some(before), None).await?;
         }
         DeletionPolicy::Disable => {

@@ -15,7 +15,7 @@ use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::quota::{AccountUse, Bound};
 use crate::domain::role::Assigned;
 
-pub(super) fn account(row: &Row) -> Result<Account, StoreError> {
+fn account(row: &Row) -> Result<Account, StoreError> {
     let email = row.text("email")?;
     Ok(Account {
         id: row.uuid("id")?,
@@ -292,37 +292,23 @@ impl Tx {
         rows.iter().map(|row| row.uuid("ancestor_id")).collect()
     }
 
-    /// Wakes the objects of everything that an account answers for.
-    pub async fn wake_managed(&mut self, account: Uuid) -> Result<(), StoreError> {
-        let now = self.now();
-        let sql = Sql {
-            postgres: "INSERT INTO wakeup (object_id, due_at) SELECT object_id, $2::timestamptz FROM (
-                    SELECT object_id FROM account WHERE managed_by = $1 UNION SELECT object_id FROM tenant WHERE managed_by = $1
-                    UNION SELECT object_id FROM role WHERE managed_by = $1 UNION SELECT object_id FROM device_grant WHERE managed_by = $1
-                ) AS managed WHERE object_id IS NOT NULL
-                ON CONFLICT (object_id) DO UPDATE SET due_at = LEAST(wakeup.due_at, excluded.due_at)",
-            sqlite: "INSERT INTO wakeup (object_id, due_at) SELECT object_id, $2 FROM (
-                    SELECT object_id FROM account WHERE managed_by = $1 UNION SELECT object_id FROM tenant WHERE managed_by = $1
-                    UNION SELECT object_id FROM role WHERE managed_by = $1 UNION SELECT object_id FROM device_grant WHERE managed_by = $1
-                ) AS managed WHERE object_id IS NOT NULL
-                ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
-        };
-        self.write(sql, args![account, now]).await?;
-        Ok(())
+    /// Objects of everything that an account answers for.
+    pub async fn managed_objects(&mut self, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
+        let sql = "SELECT object_id FROM account WHERE managed_by = $1 AND object_id IS NOT NULL
+            UNION ALL SELECT object_id FROM tenant WHERE managed_by = $1 AND object_id IS NOT NULL
+            UNION ALL SELECT object_id FROM role WHERE managed_by = $1 AND object_id IS NOT NULL
+            UNION ALL SELECT object_id FROM device_grant WHERE managed_by = $1 AND object_id IS NOT NULL";
+        let rows = self.rows(sql, args![account]).await?;
+        rows.iter().map(|row| row.uuid("object_id")).collect()
     }
 
     /// Passes everything that an account answers for to its own manager.
     pub async fn hand_over(&mut self, account: Uuid, heir: Option<Uuid>) -> Result<(), StoreError> {
-        // Everybody below leaves the account itself and stays below those above
-        // it, one level nearer; whoever is above the account is above its heir.
-        let nearer = "UPDATE account_ancestor SET distance = distance - 1
-            WHERE account_id IN (SELECT account_id FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0)
-              AND ancestor_id IN (SELECT ancestor_id FROM account_ancestor WHERE account_id = $1 AND distance > 0)";
-        self.write(nearer, args![account]).await?;
-        self.write("DELETE FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0", args![account])
-            .await?;
+        let below = "SELECT id FROM account WHERE managed_by = $1 ORDER BY id";
+        for row in self.rows(below, args![account]).await? {
+            self.move_account(row.uuid("id")?, heir).await?;
+        }
         for sql in [
-            "UPDATE account SET managed_by = $2 WHERE managed_by = $1",
             "UPDATE tenant SET managed_by = $2 WHERE managed_by = $1",
             "UPDATE role SET managed_by = $2 WHERE managed_by = $1",
             "UPDATE device_grant SET managed_by = $2 WHERE managed_by = $1",

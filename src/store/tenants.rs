@@ -194,6 +194,12 @@ impl Tx {
         Ok(())
     }
 
+    /// Removes one tenant that nothing is inside of any more.
+    pub async fn delete_tenant(&mut self, id: Uuid) -> Result<(), StoreError> {
+        self.write("DELETE FROM tenant WHERE id = $1", args![id]).await?;
+        Ok(())
+    }
+
     /// What the subtrees of a tenant and of each tenant above it contain.
     pub async fn uses(&mut self, id: Uuid) -> Result<Vec<TenantUse>, StoreError> {
         self.count_uses(id, i64::MAX).await
@@ -359,9 +365,9 @@ impl Tx {
         ] {
             self.write(sql, args![id]).await?;
         }
-        let gone =
-            "DELETE FROM tenant WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)";
-        self.write(gone, args![id]).await?;
+        for tenant in self.subtree(id).await? {
+            self.delete_tenant(tenant).await?;
+        }
         Ok(())
     }
 }

@@ -10,7 +10,6 @@ use crate::domain::tenant::{Chain, DeletionPolicy, Settings, Tenant};
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::pass::{Outcome, Pass, Step};
 use crate::engine::{Action, Report};
-use crate::store::assignments::Places;
 
 /// Removal by policy (R9): `Refuse` waits until nothing but the owner is
 /// inside, `Retain` leaves the rows disabled and unmanaged, `Cascade` removes
@@ -128,9 +127,8 @@ async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
         if let Some(key) = &account.key {
             pass.publish(Topic::object(key));
         }
+        pass.publish_rooms(account.managed_by).await?;
     }
-    let managers = gone.accounts.iter().filter_map(|account| account.managed_by).collect();
-    pass.tx.wake_around(&Places { tenants: vec![], accounts: managers }, None).await?;
     pass.tx.erase_tenants(own.id).await?;
     let devices: Vec<&str> = gone.devices.iter().map(String::as_str).collect();
     pass.tx.wake_grants_about(&devices, None).await?;
