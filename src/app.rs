@@ -13,6 +13,7 @@ mod lock;
 mod log;
 mod post;
 mod stop;
+mod trail;
 
 pub mod run;
 
@@ -29,6 +30,7 @@ pub use lock::RunLock;
 pub use log::start as start_logging;
 pub use post::{Drained, Post};
 pub use stop::{PATIENCE, Stop};
+pub use trail::{Reader, Trail, read as read_trail, seal_rest, verify as verify_trail};
 
 /// Opens the database and brings its schema up to date.
 pub async fn open(settings: &Settings) -> Result<Store, AppError> {

@@ -4,6 +4,8 @@
 
 mod harness;
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/commands.rs"]
 mod commands;
 #[path = "cli/following.rs"]

@@ -16,3 +16,5 @@ mod quiet;
 mod secrets;
 #[path = "controller/storms.rs"]
 mod storms;
+#[path = "controller/turns.rs"]
+mod turns;

@@ -10,6 +10,10 @@ mod world;
 
 #[path = "engine/accounts.rs"]
 mod accounts;
+#[path = "engine/authority.rs"]
+mod authority;
+#[path = "engine/authority_later.rs"]
+mod authority_later;
 #[path = "engine/concurrency.rs"]
 mod concurrency;
 #[path = "engine/devices.rs"]
@@ -26,12 +30,26 @@ mod devices_reclaim;
 mod devices_select;
 #[path = "engine/devices_times.rs"]
 mod devices_times;
+#[path = "engine/drift.rs"]
+mod drift;
 #[path = "engine/fleet.rs"]
 mod fleet;
+#[path = "engine/limits.rs"]
+mod limits;
+#[path = "engine/moves.rs"]
+mod moves;
 #[path = "engine/order.rs"]
 mod order;
+#[path = "engine/projects.rs"]
+mod projects;
+#[path = "engine/quotas.rs"]
+mod quotas;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/role_revisions.rs"]
+mod role_revisions;
+#[path = "engine/scope.rs"]
+mod scope;
 #[path = "engine/speed.rs"]
 mod speed;
 #[path = "engine/statements.rs"]

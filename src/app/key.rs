@@ -42,6 +42,16 @@ pub(super) async fn load(settings: &Settings, store: &Store) -> Result<LinkKey, 
     Ok(create(&file)?)
 }
 
+/// The key of a database that has had one already; none for one that never
+/// had. Makes nothing.
+pub(super) async fn known(settings: &Settings, store: &Store) -> Result<Option<LinkKey>, AppError> {
+    let mut tx = store.begin(Access::Read).await?;
+    let Some(known) = tx.setting("link-key").await? else { return Ok(None) };
+    drop(tx);
+    let key = load(settings, store).await?;
+    if key.fingerprint() == known { Ok(Some(key)) } else { Err(KeyError::Other.into()) }
+}
+
 /// What is wrong with the key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -60,6 +70,9 @@ pub enum KeyError {
         "the key file {0} is missing, but links were made with it: put it back, or give it with --key-file; without it every link sent so far is lost"
     )]
     Lost(PathBuf),
+    /// It is not the key of this database.
+    #[error("this database was used with another key: give the old one with --key-file")]
+    Other,
     /// The file cannot be read.
     #[error("the key file {path} cannot be read: check its permissions")]
     Read {

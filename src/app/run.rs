@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::trail::keep_sealing;
 use super::{AppError, Post, RunLock, Stop, base_of_links, engine, lock, open};
 use crate::config::Settings;
 use crate::controller::{self, ControllerConfig};
@@ -123,7 +124,7 @@ struct Mails {
     public_only: Option<Vec<String>>,
 }
 
-/// What goes on beside the source: pages, operations, outbox.
+/// What goes on beside the source: pages, operations, outbox, sealing.
 struct Running {
     parts: JoinSet<Result<(), AppError>>,
     readiness: Readiness,
@@ -151,10 +152,15 @@ impl Running {
         // Health is told until the very end.
         let watched = web::serve(operations, web::operations(state), running.stop.hard.clone());
         let posted = post.run(soft());
+        let sealed = keep_sealing(engine.clone(), soft());
         running.spawn(async { served.await.map_err(AppError::from) });
         running.spawn(async { watched.await.map_err(AppError::from) });
         running.spawn(async {
             posted.await;
+            Ok(())
+        });
+        running.spawn(async {
+            sealed.await;
             Ok(())
         });
         Ok(running)

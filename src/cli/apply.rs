@@ -16,7 +16,7 @@ use super::out::{Format, Out};
 use crate::app::{self, Drained, Post};
 use crate::config::Settings;
 use crate::domain::object::Kind;
-use crate::domain::verdict::Reason;
+use crate::domain::verdict::{Reason, with_causes};
 use crate::engine::RootNamespaces;
 use crate::files::{self, Done, FileSurroundings, Passes, Prune};
 use crate::mail::MailUrl;
@@ -78,13 +78,7 @@ pub(super) struct SourceArguments {
 
 impl SourceArguments {
     pub(super) fn roots(&self) -> Option<RootNamespaces> {
-        let names: Vec<String> = self
-            .root_namespaces
-            .iter()
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .collect();
-        (!names.is_empty()).then_some(RootNamespaces::Listed(names))
+        RootNamespaces::named(&self.root_namespaces)
     }
 }
 
@@ -118,7 +112,7 @@ impl Apply {
         let post = Post::new(settings, engine.clone(), base, Arc::new(world.clone()), None)?;
         let confirmed: BTreeMap<_, _> = self.confirm_delete.into_iter().collect();
         let prune = Prune { enabled: self.source.prune, confirmed };
-        let mut passes = Passes::new(engine, world, prune);
+        let mut passes = Passes::new(engine.clone(), world, prune);
         if let Some(why) = passes.take(&loaded).await? {
             out_error(&format!("note: {why}"));
         }
@@ -128,6 +122,12 @@ impl Apply {
             hurry(&passes).await?;
             drained = post.drain(MAIL_PATIENCE).await?;
             passes.settle(AHEAD, &mut |_| {}).await?;
+        }
+        if let Err(error) = app::seal_rest(&engine).await {
+            out_error(&format!(
+                "warning: the audit trail could not be sealed; `tenantry run` or the next `apply` does it: {}",
+                with_causes(&error)
+            ));
         }
         let done: Vec<Done> = passes.done().cloned().collect();
         match self.output {

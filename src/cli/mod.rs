@@ -4,6 +4,7 @@
 
 mod activation;
 mod apply;
+mod audit;
 mod completions;
 mod crd;
 mod devices;
@@ -50,6 +51,7 @@ enum Command {
     Validate(validate::Validate),
     Devices(devices::Devices),
     Activation(activation::Activation),
+    Audit(audit::Audit),
     Migrate(migrate::Migrate),
     Crd(crd::Crd),
     Completions(completions::Completions),
@@ -122,20 +124,19 @@ impl Cli {
         let verdict = match command {
             Command::Crd(command) => command.run(&mut out),
             Command::Completions(command) => command.run(&mut out, Cli::command()),
-            Command::Validate(command) => command.run(&mut out),
+            // It needs no settings, so wrong ones do not stop it.
+            Command::Validate(command) => runtime()?.block_on(command.run(&mut out)),
             command => {
                 let settings = shared.settings().map_err(Fail::usage)?;
                 let json_log = shared.log_format == LogFormat::Json;
-                let runtime = tokio::runtime::Builder::new_multi_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|error| Fail::because("the program cannot start its threads", error))?;
+                let runtime = runtime()?;
                 let verdict = runtime.block_on(async {
                     match command {
                         Command::Run(command) => command.run(settings, json_log, &mut out).await,
                         Command::Apply(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
+                        Command::Audit(command) => command.run(&settings, &mut out).await,
                         Command::Migrate(command) => command.run(&settings, &mut out).await,
                         Command::Doctor(command) => command.run(&settings, &mut out).await,
                         Command::Crd(_) | Command::Completions(_) | Command::Validate(_) => Ok(Verdict::Good),
@@ -149,6 +150,11 @@ impl Cli {
         out.flush()?;
         verdict
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Fail> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Fail::because("the program cannot start its threads", error))
 }
 
 #[cfg(test)]

@@ -117,7 +117,10 @@ impl<'a> Story<'a> {
         };
         let news = self.told.get(&done.key) != Some(&now);
         self.told.insert(done.key.clone(), now);
-        news || matches!(done.action, Some(Action::Created | Action::Updated | Action::Deleted))
+        news || matches!(
+            done.action,
+            Some(Action::Created | Action::Updated | Action::Repaired | Action::Deleted)
+        )
     }
 
     fn object(&self, done: &Done, name_width: usize) -> String {

@@ -1,4 +1,5 @@
-//! `tenantry validate`: what can be said about files without a database.
+//! `tenantry validate`: what can be said about files without the account
+//! database: their form, their references, and what the rules say of them.
 
 use std::path::PathBuf;
 
@@ -7,12 +8,14 @@ use clap::Args;
 use super::Verdict;
 use super::fail::{Fail, out_error};
 use super::out::{Format, Out};
+use crate::engine::RootNamespaces;
 use crate::files::{self, FaultLine};
 
 /// Check files without a database or a cluster
 ///
 /// Schema, validation rules, objects that stand there twice, references and circles within the
-/// files. Each fault is one line: file, line, object, field, what is wrong and what to do.
+/// files, and every rule that `apply` would ask on an empty database: tiers, authority, limits,
+/// roles. Each fault is one line: file, line, object, field, what is wrong and what to do.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  tenantry validate -f examples/quickstart\n  tenantry validate -f tenants.yaml -o json"
@@ -22,16 +25,22 @@ pub(super) struct Validate {
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     path: PathBuf,
 
+    /// Where Tenants without a parent and objects without a manager are accepted [default: any]
+    #[arg(long, value_name = "NAMES", env = "TENANTRY_ROOT_NAMESPACES", value_delimiter = ',')]
+    root_namespaces: Vec<String>,
+
     /// Print the faults as a list for programs
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }
 
 impl Validate {
-    pub(super) fn run(self, out: &mut Out) -> Result<Verdict, Fail> {
+    pub(super) async fn run(self, out: &mut Out) -> Result<Verdict, Fail> {
         let loaded = files::load(&self.path);
         let mut faults = loaded.faults.clone();
         faults.extend(files::reference_faults(&loaded));
+        let roots = RootNamespaces::named(&self.root_namespaces).unwrap_or(RootNamespaces::Any);
+        faults.extend(files::rule_faults(&loaded, roots).await?);
         faults.sort();
         for note in &loaded.notes {
             out_error(&format!("note: {note}"));

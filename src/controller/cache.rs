@@ -7,11 +7,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use kube::api::DynamicObject;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
 use super::status;
 use crate::domain::object::{Kind, ObjectKey};
+use crate::engine;
 
 /// What one watch looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +70,18 @@ impl Cache {
     /// One object.
     pub(super) fn get(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
         self.objects.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// How many objects of its kind are above an object.
+    pub(super) fn depth(&self, key: &ObjectKey) -> i64 {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        engine::depth(key, |key| above(&objects, key))
+    }
+
+    /// The root tenant of the tree that an object lies in.
+    pub(super) fn tree(&self, key: &ObjectKey, spec: &Value) -> ObjectKey {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        engine::tree(key, spec, |key| above(&objects, key))
     }
 
     /// Whether any object of any kind is known.
@@ -172,6 +186,12 @@ impl Scope {
     pub(super) fn covers(&self, key: &ObjectKey) -> bool {
         self.kind == key.kind && self.namespace.as_ref().is_none_or(|n| *n == key.namespace)
     }
+}
+
+/// The object of the same kind that comes before one, if it is known.
+fn above(objects: &HashMap<ObjectKey, Arc<DynamicObject>>, key: &ObjectKey) -> Option<ObjectKey> {
+    let above = engine::above(key, objects.get(key)?.data.get("spec")?)?;
+    objects.contains_key(&above).then_some(above)
 }
 
 /// Drops what nobody reads, which for some objects is most of their size.

@@ -47,6 +47,7 @@ pub(super) fn remarks(before: Option<&Value>, report: &Report) -> Vec<Remark> {
     let done = match report.action {
         Action::Created => Some("Created"),
         Action::Updated => Some("Updated"),
+        Action::Repaired => Some("Repaired"),
         Action::Deleted => Some("Deleted"),
         Action::Unchanged | Action::Refused | Action::Paused => None,
     };

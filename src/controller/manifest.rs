@@ -20,7 +20,7 @@ pub(super) fn key(kind: Kind, object: &DynamicObject) -> Option<ObjectKey> {
 }
 
 /// What the engine judges.
-pub(super) fn read(key: &ObjectKey, object: &DynamicObject) -> Manifest {
+pub(super) fn read(key: &ObjectKey, object: &DynamicObject, depth: i64, tree: Option<ObjectKey>) -> Manifest {
     let metadata = &object.metadata;
     let (spec, faults) = match spec(key, object) {
         Ok(spec) => (Some(spec), vec![]),
@@ -31,6 +31,8 @@ pub(super) fn read(key: &ObjectKey, object: &DynamicObject) -> Manifest {
         uid: metadata.uid.clone(),
         generation: metadata.generation.unwrap_or_default(),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+        depth,
+        tree,
         deleting: metadata.deletion_timestamp.is_some(),
         annotations: metadata.annotations.clone().unwrap_or_default(),
         spec,
@@ -46,6 +48,8 @@ pub(super) fn gone(key: &ObjectKey, uid: Option<String>, generation: i64) -> Man
         uid,
         generation,
         created: None,
+        depth: 0,
+        tree: None,
         deleting: true,
         annotations: Default::default(),
         spec: None,
@@ -113,7 +117,7 @@ mod tests {
     #[test]
     fn an_object_becomes_a_manifest() {
         let (key, object) = object(json!({ "tenantRef": { "name": "acme" } }));
-        let manifest = read(&key, &object);
+        let manifest = read(&key, &object, 0, None);
         assert_eq!(manifest.faults, Vec::<String>::new());
         assert_eq!(manifest.generation, 3);
         assert!(manifest.flag("tenantry.dev/paused"));
@@ -124,7 +128,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_reported_with_its_field() {
         let (key, object) = object(json!({ "tenantRef": { "name": "acme" }, "individualAccess": "yes" }));
-        let manifest = read(&key, &object);
+        let manifest = read(&key, &object, 0, None);
         assert_eq!(manifest.spec, None);
         assert_eq!(manifest.faults.len(), 1, "{:?}", manifest.faults);
         assert!(manifest.faults[0].starts_with("spec.individualAccess"), "{:?}", manifest.faults);

@@ -53,7 +53,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Engine;
+use crate::domain::object::ObjectKey;
+use crate::engine::{self, Claimant, Engine};
 
 pub use metrics::Metrics;
 pub use setup::{cluster_source, connect, own_namespace};
@@ -63,7 +64,7 @@ use cache::Cache;
 use events::Events;
 use failure::Outages;
 use namespaces::Namespaces;
-use queue::Queue;
+use queue::{Lane, Queue};
 use reconcile::Worker;
 use surroundings::ClusterSurroundings;
 
@@ -139,6 +140,39 @@ struct Shared {
     outages: Outages,
     metrics: Metrics,
     wake: tokio::sync::Notify,
+}
+
+impl Shared {
+    /// A key joins those that are to be judged.
+    fn add(&self, key: ObjectKey, lane: Lane) {
+        self.engine.expect(self.claimant(&key));
+        self.queue.add(key, lane);
+    }
+
+    /// Keys join because everything is looked at. All are announced before the
+    /// first is judged.
+    fn sweep(&self, keys: Vec<ObjectKey>) {
+        let known: Vec<_> = keys.iter().map(|key| self.claimant(key)).collect();
+        self.engine.expect(known.iter().flatten().cloned());
+        for (key, claimant) in keys.into_iter().zip(known) {
+            let (depth, born) = claimant.map_or((0, 0), |known| (known.depth, known.born.as_second()));
+            self.queue.sweep(key, depth, born);
+        }
+    }
+
+    /// An object of the cluster in the line (R12); none if it is not there.
+    fn claimant(&self, key: &ObjectKey) -> Option<Claimant> {
+        let object = self.cache.get(key)?;
+        let spec = object.data.get("spec")?;
+        Some(Claimant {
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            depth: self.cache.depth(key),
+            born: object.metadata.creation_timestamp.as_ref()?.0,
+            tree: self.cache.tree(key, spec),
+            claims: engine::claims(key, spec),
+            key: key.clone(),
+        })
+    }
 }
 
 /// Runs the controller until `shutdown`; then finishes what is under way.

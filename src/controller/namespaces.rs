@@ -125,7 +125,7 @@ fn changed(shared: &Shared, namespace: PartialObjectMeta<Namespace>) {
     if shared.namespaces.put(&name, namespace.metadata.labels.unwrap_or_default()) {
         let scope = Scope { kind: Kind::Tenant, namespace: Some(name) };
         for key in shared.cache.keys(&scope) {
-            shared.queue.add(key, Lane::Wake);
+            shared.add(key, Lane::Wake);
         }
     }
 }

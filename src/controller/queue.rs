@@ -28,8 +28,11 @@ pub(super) enum Lane {
 /// edits starves it.
 const FAIRNESS: u64 = 8;
 
+/// Kind, depth below others of its kind, and age: parents first (R12).
+pub(super) type Rank = (u8, i64, i64);
+
 /// Lane, order within the lane, order of arrival.
-type Place = (Lane, (u8, i64), u64);
+type Place = (Lane, Rank, u64);
 
 #[derive(Default)]
 struct State {
@@ -58,13 +61,13 @@ impl Queue {
 
     /// Puts a key in, or moves it to a more urgent lane.
     pub(super) fn add(&self, key: ObjectKey, lane: Lane) {
-        self.change(|state| state.add(key, lane, (0, 0)));
+        self.change(|state| state.add(key, lane, Rank::default()));
     }
 
     /// Puts a key into the sweep: parents first, then by age (R12), so that
     /// few objects meet a reference that is not there yet.
-    pub(super) fn sweep(&self, key: ObjectKey, born_seconds: i64) {
-        let rank = (key.kind as u8, born_seconds);
+    pub(super) fn sweep(&self, key: ObjectKey, depth: i64, born_seconds: i64) {
+        let rank = (key.kind as u8, depth, born_seconds);
         self.change(|state| state.add(key, Lane::Sweep, rank));
     }
 
@@ -78,7 +81,7 @@ impl Queue {
                 state.set_timer(key, at);
             }
             if let Some(Some(lane)) = state.busy.remove(key) {
-                state.add(key.clone(), lane, (0, 0));
+                state.add(key.clone(), lane, Rank::default());
             }
         });
     }
@@ -141,7 +144,7 @@ impl Queue {
 }
 
 impl State {
-    fn add(&mut self, key: ObjectKey, lane: Lane, rank: (u8, i64)) {
+    fn add(&mut self, key: ObjectKey, lane: Lane, rank: Rank) {
         if let Some(again) = self.busy.get_mut(&key) {
             *again = Some(again.map_or(lane, |known| known.min(lane)));
             return;
@@ -162,7 +165,7 @@ impl State {
         self.picks += 1;
         let place = if self.picks.is_multiple_of(FAIRNESS) {
             let lane = self.waiting.last_key_value()?.0.0;
-            *self.waiting.range((lane, (0, i64::MIN), 0)..).next()?.0
+            *self.waiting.range((lane, (0, i64::MIN, i64::MIN), 0)..).next()?.0
         } else {
             *self.waiting.first_key_value()?.0
         };
@@ -180,7 +183,7 @@ impl State {
                 return;
             }
             self.clear_timer(&key);
-            self.add(key, Lane::Wake, (0, 0));
+            self.add(key, Lane::Wake, Rank::default());
         }
     }
 
@@ -212,21 +215,22 @@ mod tests {
     #[tokio::test]
     async fn a_sweep_gives_parents_first_and_then_the_oldest() {
         let queue = queue();
-        queue.sweep(key(Kind::DeviceGrant, "g"), 1);
-        queue.sweep(key(Kind::SubAdmin, "young"), 9);
-        queue.sweep(key(Kind::SubAdmin, "old"), 3);
-        queue.sweep(key(Kind::Tenant, "t"), 99);
+        queue.sweep(key(Kind::DeviceGrant, "g"), 0, 1);
+        queue.sweep(key(Kind::SubAdmin, "young"), 0, 9);
+        queue.sweep(key(Kind::SubAdmin, "below"), 1, 0);
+        queue.sweep(key(Kind::SubAdmin, "old"), 0, 3);
+        queue.sweep(key(Kind::Tenant, "t"), 0, 99);
         let mut names = vec![];
-        for _ in 0..4 {
+        for _ in 0..5 {
             names.push(queue.next().await.unwrap().name);
         }
-        assert_eq!(names, ["t", "old", "young", "g"]);
+        assert_eq!(names, ["t", "old", "young", "below", "g"]);
     }
 
     #[tokio::test]
     async fn edits_go_before_a_sweep_without_starving_it() {
         let queue = queue();
-        queue.sweep(key(Kind::Tenant, "swept"), 1);
+        queue.sweep(key(Kind::Tenant, "swept"), 0, 1);
         let mut before = 0;
         loop {
             queue.add(key(Kind::Tenant, &format!("edit{before}")), Lane::Edit);

@@ -14,6 +14,7 @@ use super::failure::{Class, Failure};
 use super::{CALL_TIMEOUT, Shared, events, finalizer, manifest, status, watch};
 use crate::api::annotation;
 use crate::domain::object::ObjectKey;
+use crate::domain::verdict::Reason;
 use crate::engine::Report;
 use crate::store::Access;
 
@@ -67,6 +68,7 @@ impl Worker {
                 }
             };
             self.shared.metrics.reconciled(key.kind, result, start.elapsed());
+            self.shared.engine.dismiss(&key);
             self.shared.queue.done(&key, later);
         }
     }
@@ -75,7 +77,8 @@ impl Worker {
         let Some(object) = self.shared.cache.get(key) else {
             return self.reconcile_gone(key).await;
         };
-        let manifest = manifest::read(key, &object);
+        let tree = object.data.get("spec").map(|spec| self.shared.cache.tree(key, spec));
+        let manifest = manifest::read(key, &object, self.shared.cache.depth(key), tree);
         let ours = finalizer::is_set(&object.metadata);
         if manifest.deleting && !ours {
             // It waits for somebody else; should we know it, its end comes as
@@ -96,7 +99,7 @@ impl Worker {
         };
 
         let report = self.shared.engine.reconcile(&manifest, &self.shared.surroundings).await?;
-        if report.changed {
+        if report.changed || waits_for_its_turn(&report) {
             self.shared.wake.notify_one();
         }
 
@@ -135,7 +138,7 @@ impl Worker {
         }
         let manifest = manifest::gone(key, known.uid, known.generation);
         let report = self.shared.engine.reconcile(&manifest, &self.shared.surroundings).await?;
-        if report.changed {
+        if report.changed || waits_for_its_turn(&report) {
             self.shared.wake.notify_one();
         }
         if report.finished {
@@ -226,6 +229,10 @@ impl Worker {
         }
         self.shared.events.say(&report.key, uid, remarks);
     }
+}
+
+fn waits_for_its_turn(report: &Report) -> bool {
+    report.condition("Ready").is_some_and(|ready| ready.reason == Reason::ClaimsAhead)
 }
 
 /// How long until time alone calls for another pass. Both times are the

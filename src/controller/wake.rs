@@ -47,7 +47,7 @@ async fn take(shared: &Shared) -> Result<(), StoreError> {
         let keys = shared.engine.take_woken(Duration::ZERO, BATCH).await?;
         let more = i64::try_from(keys.len()).is_ok_and(|taken| taken == BATCH);
         for key in keys {
-            shared.queue.add(key, Lane::Wake);
+            shared.add(key, Lane::Wake);
         }
         if !more {
             return Ok(());
@@ -74,12 +74,10 @@ pub(super) async fn sweep_when_synced(shared: Arc<Shared>, synced: Arc<AtomicBoo
     let missing = registered
         .into_iter()
         .map(|object| object.key)
-        .filter(|key| shared.cache.can_tell(key) && shared.cache.get(key).is_none());
-    let mut count = 0_u64;
-    for key in missing {
-        shared.queue.sweep(key, 0);
-        count += 1;
-    }
+        .filter(|key| shared.cache.can_tell(key) && shared.cache.get(key).is_none())
+        .collect::<Vec<_>>();
+    let count = missing.len();
+    shared.sweep(missing);
     if count > 0 && shared.cache.is_empty() {
         tracing::warn!(
             "the cluster holds no object at all, but the database knows {count} from this source; nothing is removed for that. If this is the right cluster and they are to go, create them again and delete them"

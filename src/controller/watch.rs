@@ -40,7 +40,7 @@ pub(super) async fn run(shared: Arc<Shared>, scope: Scope) {
     let stream = watcher(api, watcher::Config::default()).default_backoff();
     let mut stream = std::pin::pin!(stream);
     let mut trouble = Trouble::new(scope.to_string(), &format!("{}.{}", resource.plural, resource.group));
-    let mut listing = HashSet::new();
+    let mut listing = Listing::default();
     while let Some(event) = stream.next().await {
         match event {
             Ok(event) => {
@@ -54,33 +54,43 @@ pub(super) async fn run(shared: Arc<Shared>, scope: Scope) {
     }
 }
 
-fn take(shared: &Shared, scope: &Scope, listing: &mut HashSet<ObjectKey>, event: Event<DynamicObject>) {
+/// A list under way.
+#[derive(Default)]
+struct Listing {
+    /// Everything in it.
+    seen: HashSet<ObjectKey>,
+    /// What is new in it.
+    news: Vec<ObjectKey>,
+}
+
+fn take(shared: &Shared, scope: &Scope, listing: &mut Listing, event: Event<DynamicObject>) {
     match event {
-        Event::Init => listing.clear(),
+        Event::Init => *listing = Listing::default(),
         Event::InitApply(mut object) => {
             let Some(key) = manifest::key(scope.kind, &object) else { return };
             trim(&mut object);
-            let born = object.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-            listing.insert(key.clone());
+            listing.seen.insert(key.clone());
             if shared.cache.listed(&key, object) {
-                shared.queue.sweep(key, born);
+                listing.news.push(key);
             }
         }
         Event::InitDone => {
-            complete(shared, scope, listing);
-            listing.clear();
+            let Listing { seen, news } = std::mem::take(listing);
+            // Only now is it known who is above whom.
+            shared.sweep(news);
+            complete(shared, scope, &seen);
         }
         Event::Apply(mut object) => {
             let Some(key) = manifest::key(scope.kind, &object) else { return };
             trim(&mut object);
             if shared.cache.watched(&key, object) {
-                shared.queue.add(key, Lane::Edit);
+                shared.add(key, Lane::Edit);
             }
         }
         Event::Delete(object) => {
             let Some(key) = manifest::key(scope.kind, &object) else { return };
             shared.cache.deleted(&key);
-            shared.queue.add(key, Lane::Edit);
+            shared.add(key, Lane::Edit);
         }
     }
 }
@@ -99,7 +109,7 @@ fn complete(shared: &Shared, scope: &Scope, listing: &HashSet<ObjectKey>) {
     } else {
         for key in known.difference(listing) {
             shared.cache.remove(key);
-            shared.queue.sweep(key.clone(), 0);
+            shared.sweep(vec![key.clone()]);
         }
     }
     shared.cache.complete(scope);

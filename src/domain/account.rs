@@ -177,27 +177,37 @@ pub fn effective(settings: &Settings, roles: &[Assigned], manager: Option<&Effec
     Effective { capabilities, individual_access, individual_source }
 }
 
+/// R7: Root holds every permission in its tree, a SuperAdmin too while neither
+/// roles nor allow rules of its own are given.
+pub fn holds_everything(tier: Tier, bears_roles: bool, own: &Permissions) -> bool {
+    match tier {
+        Tier::Root => true,
+        Tier::SuperAdmin => !bears_roles && own.allow.is_empty(),
+        Tier::Admin | Tier::Basic => false,
+    }
+}
+
 /// What an account holds and may pass on (R7).
 pub fn holding(settings: &Settings, roles: &[Assigned]) -> Holding {
-    let deny = || {
-        let own = settings.permissions.deny.iter();
-        own.chain(roles.iter().flat_map(|r| &r.content.permissions.deny)).cloned().collect()
-    };
-    match settings.tier {
+    holding_of(settings.tier, &settings.permissions, roles.iter().map(|r| &r.content.permissions))
+}
+
+/// What an account of a tier holds by its own rules and those of its roles (R7).
+pub fn holding_of<'a>(
+    tier: Tier,
+    own: &Permissions,
+    roles: impl ExactSizeIterator<Item = &'a Permissions>,
+) -> Holding {
+    let everything = holds_everything(tier, roles.len() > 0, own);
+    let mut all = own.clone();
+    for role in roles {
+        all.allow.extend_from_slice(&role.allow);
+        all.deny.extend_from_slice(&role.deny);
+    }
+    match tier {
         Tier::Root => Holding::Everything { deny: vec![] },
-        Tier::SuperAdmin if roles.is_empty() && settings.permissions.allow.is_empty() => {
-            Holding::Everything { deny: deny() }
-        }
-        _ => Holding::Rules(Permissions {
-            allow: settings
-                .permissions
-                .allow
-                .iter()
-                .chain(roles.iter().flat_map(|r| &r.content.permissions.allow))
-                .cloned()
-                .collect(),
-            deny: deny(),
-        }),
+        _ if everything => Holding::Everything { deny: all.deny },
+        _ => Holding::Rules(all),
     }
 }
 

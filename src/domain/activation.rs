@@ -3,12 +3,13 @@
 //! after a crash sends the same link and the database alone opens nothing.
 
 use data_encoding::BASE64URL_NOPAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
+
+use super::audit::TrailKey;
+use super::key::mac;
 
 /// What following a link achieves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,16 +82,7 @@ impl LinkKey {
     }
 
     fn mac(&self, label: &str, parts: &[&[u8]]) -> Vec<u8> {
-        // HMAC takes keys of any length, so this never fails.
-        let Ok(mut mac) = <Hmac<Sha256>>::new_from_slice(self.0.expose_secret()) else {
-            return vec![];
-        };
-        mac.update(label.as_bytes());
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().to_vec()
+        mac(self.0.expose_secret(), label, parts)
     }
 
     /// The token for one link: which one it is, and a proof.
@@ -117,6 +109,12 @@ impl LinkKey {
     /// gives the same digest, and without the key it cannot be guessed.
     pub fn personal(&self, value: &str) -> String {
         data_encoding::HEXLOWER.encode(&self.mac("tenantry personal v1", &[value.as_bytes()])[..16])
+    }
+
+    /// The key of the audit trail's chain (R11): it proves the trail and opens
+    /// no link.
+    pub fn trail_key(&self) -> TrailKey {
+        TrailKey::new(self.mac("tenantry trail key v1", &[]))
     }
 
     /// Tells two keys apart without saying anything about them, so that a

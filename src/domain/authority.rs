@@ -1,17 +1,29 @@
 //! R2: on whose authority something is written, and whether that is enough.
+//! Whoever judges an object resolves its `managedByRef`, asks [`permit`] for
+//! each act that the change consists of, and then whether what it writes stays
+//! within what the manager has (`escalation`).
+
+mod escalation;
+mod sight;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
 use super::account::{Account, Ref, Scope, holding};
+use super::audit::Actor;
 use super::capability::Capability;
 use super::object::{Kind, ObjectKey, Topic};
-use super::permission::{Holding, Permissions};
+use super::permission::Holding;
 use super::role::Assigned;
 use super::tenant::{Chain, missing};
 use super::tier::Tier;
 use super::verdict::{Reason, Refusal};
+
+pub use escalation::{Above, Theirs, within_capabilities, within_holding, within_scope, within_theirs};
+pub use sight::{Sight, sight};
 
 /// The account that answers for an object, with what its authority rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +67,12 @@ impl Authority {
         }
     }
     /// As it stands in the audit trail.
-    pub fn actor(&self) -> String {
+    pub fn actor(&self) -> Actor {
         match self {
-            Self::Platform => "platform".to_owned(),
-            Self::Account(manager) => manager.key.to_string(),
+            Self::Platform => Actor::platform(),
+            Self::Account(manager) => {
+                Actor::account(manager.account.id, manager.account.tenant, Some(&manager.key))
+            }
         }
     }
 }
@@ -110,7 +124,7 @@ pub fn resolve(key: &ObjectKey, in_root_namespace: bool, reference: Reference) -
     }
 }
 
-/// What is about to be done to whom.
+/// What is about to be done, on somebody's authority.
 #[derive(Clone, Debug)]
 pub struct Act<'a> {
     /// The object that asks for it.
@@ -119,22 +133,71 @@ pub struct Act<'a> {
     pub needs: Capability,
     /// The tenant in which it happens, and all above it.
     pub within: &'a Chain,
-    /// The account that it happens to, if one: its tier (existing and
-    /// wanted, the higher), groups, roles and who created it.
-    pub target: Option<Target<'a>>,
+    /// What it happens to.
+    pub target: Target<'a>,
 }
 
-/// An account as the target of an act.
+/// What an act happens to: what a listed scope can cover it by.
 #[derive(Clone, Debug)]
-pub struct Target<'a> {
-    /// Its tier.
+pub enum Target<'a> {
+    /// Something that does not exist yet, or moves here: it must lie in the
+    /// scope's tenants.
+    New,
+    /// Something that the manager, or an account below it, created: always in
+    /// scope.
+    Own,
+    /// An account, new or not.
+    Account(Subject<'a>),
+    /// A role that others created: in scope only if assigned by name.
+    Role(Ref),
+    /// A group of the act's tenant.
+    Group {
+        /// Its name.
+        name: &'a str,
+        /// Who created it.
+        created: Created,
+    },
+    /// A tenant that others created.
+    Tenant(&'a ObjectKey),
+}
+
+/// Who created a group: put the first member into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The manager, or an account below it.
+    ByManager,
+    /// Somebody else.
+    ByOthers,
+    /// Nobody: it has no members.
+    NotYet,
+}
+
+/// An account to which something happens, as it stands before the act: what
+/// is written in the same change cannot bring it into a scope.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// Its object.
+    pub key: &'a ObjectKey,
+    /// Its tier: the higher one of existing and wanted.
     pub tier: Tier,
-    /// Its groups in the tenant of the act.
-    pub groups: &'a BTreeSet<String>,
-    /// Its roles.
-    pub roles: BTreeSet<Ref>,
-    /// Whether the manager itself created it.
-    pub own_creation: bool,
+    /// How far a scope may reach it.
+    pub reach: Reach,
+}
+
+/// By what an account can lie in a listed scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It is new: only by its tenant.
+    New,
+    /// The manager, or an account below it, created it: always.
+    Own,
+    /// Others created it: by its tenant, its groups or its roles.
+    Others {
+        /// Its groups.
+        groups: BTreeSet<String>,
+        /// Its roles.
+        roles: BTreeSet<Ref>,
+    },
 }
 
 /// Whether the authority is enough for the act (R1, R2).
@@ -143,163 +206,152 @@ pub fn permit(authority: &Authority, act: &Act<'_>) -> Result<(), Refusal> {
         return Ok(());
     };
     let Act { key, needs, within, target } = act;
-    let wait =
-        |reason, message: String| Err(Refusal::wait(reason, message, vec![Topic::object(&manager.key)]));
-    if !manager.account.settings.enabled || manager.blocked {
-        return wait(
+    let refuse = |reason, message: String| {
+        let mut topics = vec![Topic::object(&manager.key)];
+        if let (Target::Group { name, .. }, Some(tenant)) = (target, within.own()) {
+            topics.push(Topic::group(tenant.id, name));
+        }
+        Err(Refusal::wait(reason, message, topics))
+    };
+    let who = &manager.key;
+    let settings = &manager.account.settings;
+    if !settings.enabled || manager.blocked {
+        return refuse(
             Reason::ManagerDisabled,
             format!(
-                "{}, which answers for {key}, is disabled or lies in a disabled tenant; enable it or name another account in spec.managedByRef",
-                manager.key
+                "{who}, which answers for {key}, is disabled or lies in a disabled tenant; enable it or name another account in spec.managedByRef"
             ),
         );
     }
     if !within.contains(manager.account.tenant) {
-        return wait(
+        return refuse(
             Reason::OutOfScope,
             format!(
-                "{} answers for {key} but belongs to a tenant that is neither the object's nor above it; name an account of the same tenant or one above",
-                manager.key
+                "{who} answers for {key} but belongs to a tenant that is neither the object's nor above it; name an account of the same tenant or one above in spec.managedByRef"
             ),
         );
     }
-    if let Some(target) = target
-        && !manager.account.settings.tier.outranks(target.tier)
+    if let Target::Account(subject) = target
+        && !settings.tier.outranks(subject.tier)
     {
-        return wait(
-            Reason::TierNotAllowed,
+        let (own, creates) = (settings.tier, settings.tier.creates());
+        let message = if subject.key == *key {
             format!(
-                "{} is {} and may create {}, but {key} has tier {}; choose a lower tier or a manager of a higher one",
-                manager.key,
-                manager.account.settings.tier,
-                manager.account.settings.tier.creates(),
-                target.tier
-            ),
-        );
+                "{who} is {own} and may create {creates}, but spec.tier of {key} is or was {}; choose a lower tier or a manager of a higher one",
+                subject.tier
+            )
+        } else {
+            format!(
+                "{who} is {own} and gives to accounts below that tier ({creates}), but {}, named in spec.to.subAdminRefs of {key}, has tier {}; remove it or name a manager of a higher tier",
+                subject.key, subject.tier
+            )
+        };
+        return refuse(Reason::TierNotAllowed, message);
     }
     if !manager.account.effective.capabilities.contains(needs) {
-        return wait(
+        return refuse(
             Reason::CapabilityMissing,
             format!(
-                "{} lacks the capability {needs} that {key} needs; give it to the account or name another in spec.managedByRef",
-                manager.key
+                "{who} lacks the capability {needs} that {key} needs; give it to the account (spec.capabilities) or name another in spec.managedByRef"
             ),
         );
     }
-    if !in_scope(manager, within, target.as_ref()) {
-        return wait(
-            Reason::OutOfScope,
-            format!(
-                "{key} lies outside the manageable scope of {}; extend spec.manageableScope of the account or name another manager",
-                manager.key
-            ),
-        );
+    if let Some(why) = outside(manager, key, within, target) {
+        return refuse(Reason::OutOfScope, why);
     }
     Ok(())
 }
 
-/// Whether the manager's scope covers a target in a tenant. Its own creations
-/// are always in scope, but what it creates must lie in the scope's tenants.
-fn in_scope(manager: &Manager, within: &Chain, target: Option<&Target<'_>>) -> bool {
-    let Some(scope) = &manager.account.settings.scope else {
-        return true;
+/// Why a target lies outside the manager's scope; none if it lies within.
+fn outside(manager: &Manager, key: &ObjectKey, within: &Chain, target: &Target<'_>) -> Option<String> {
+    let who = &manager.key;
+    let scope = manager.account.settings.scope.as_ref();
+    let listed = scope.is_none_or(|scope| lists(scope, within));
+    // Groups are those of the manager's own tenant.
+    let at_home = within.own().is_some_and(|t| t.id == manager.account.tenant);
+    let (covered, why) = match target {
+        Target::Own => (true, String::new()),
+        Target::New | Target::Account(Subject { reach: Reach::New, .. }) => (
+            listed,
+            format!(
+                "{key} would lie in a tenant that spec.manageableScope.tenants of {who} does not cover; list the tenant there or name another manager"
+            ),
+        ),
+        Target::Account(Subject { reach: Reach::Own, .. }) => (true, String::new()),
+        Target::Account(Subject { reach: Reach::Others { .. }, key: subject, .. })
+            if manager.account.effective.individual_access =>
+        {
+            (
+                false,
+                format!(
+                    "{subject} was not created by {who} or an account below it, and Individual access restricts {who} to those; name another manager for {key}"
+                ),
+            )
+        }
+        Target::Account(Subject { reach: reach @ Reach::Others { .. }, key: subject, .. }) => (
+            manager.reaches(within, reach),
+            format!(
+                "{subject} lies outside the manageable scope of {who}: not in its tenants, its groups or its roles, nor created by it; extend spec.manageableScope of {who} or name another manager for {key}"
+            ),
+        ),
+        Target::Role(role) => (
+            scope.is_none_or(|scope| scope.roles.contains(role)),
+            format!(
+                "{key} was neither created by {who} nor assigned to it; list it in spec.manageableScope.roles of {who} or name another manager"
+            ),
+        ),
+        Target::Group { name, created } => (
+            *created == Created::ByManager
+                || (*created == Created::NotYet && listed)
+                || scope.is_none_or(|scope| at_home && scope.groups.contains(*name)),
+            format!(
+                "the group {name}, named by {key}, was neither created by {who} nor assigned to it; list it in spec.manageableScope.groups of {who} or name another manager"
+            ),
+        ),
+        Target::Tenant(tenant) => (
+            listed,
+            format!(
+                "{tenant}, named by {key}, lies outside the manageable scope of {who}; list it or a tenant above it in spec.manageableScope.tenants of {who} or name another manager"
+            ),
+        ),
     };
-    let tenant_listed = within.0.iter().any(|level| {
+    (!covered).then_some(why)
+}
+
+/// Whether a scope lists the tenant that a chain begins with, or one above it.
+fn lists(scope: &Scope, chain: &Chain) -> bool {
+    chain.0.iter().any(|level| {
         level.key.as_ref().is_some_and(|key| {
             scope.tenants.contains(&Ref { namespace: key.namespace.clone(), name: key.name.clone() })
         })
-    });
-    // Groups are those of the manager's own tenant.
-    let in_own_tenant = within.own().is_some_and(|t| t.id == manager.account.tenant);
-    tenant_listed
-        || target.is_some_and(|target| {
-            target.own_creation
-                || (in_own_tenant && !scope.groups.is_disjoint(target.groups))
-                || !scope.roles.is_disjoint(&target.roles)
-        })
+    })
 }
 
-/// Refuses rules beyond what the manager holds (R2), wildcards included.
-pub fn within_holding(
-    authority: &Authority,
-    key: &ObjectKey,
-    field: &str,
-    rules: &Permissions,
-) -> Result<(), Refusal> {
-    let Authority::Account(manager) = authority else {
-        return Ok(());
-    };
-    match manager.holding().excess(&rules.allow) {
-        None => Ok(()),
-        Some(excess) => Err(exceeds(
-            manager,
-            format!(
-                "{field} of {key} gives {} on {}, which {} does not wholly have; narrow the rule or name a manager that has it",
-                excess.operation, excess.resource, manager.key
-            ),
-        )),
+impl Manager {
+    /// Whether it manages everything in the tenant that a chain begins with:
+    /// it has no listed scope, or one that lists the tenant or one above it.
+    pub fn covers(&self, chain: &Chain) -> bool {
+        chain.contains(self.account.tenant)
+            && self.account.settings.scope.as_ref().is_none_or(|scope| lists(scope, chain))
     }
-}
 
-/// Refuses capabilities that the manager does not have (R2).
-pub fn within_capabilities(
-    authority: &Authority,
-    key: &ObjectKey,
-    field: &str,
-    capabilities: &BTreeSet<Capability>,
-) -> Result<(), Refusal> {
-    let Authority::Account(manager) = authority else {
-        return Ok(());
-    };
-    match capabilities.difference(&manager.account.effective.capabilities).next() {
-        None => Ok(()),
-        Some(missing) => Err(exceeds(
-            manager,
-            format!(
-                "{field} of {key} gives {missing}, which {} does not have; remove it or name a manager that has it",
-                manager.key
-            ),
-        )),
-    }
-}
-
-/// Refuses a scope wider than the manager's (R2). An absent scope is the
-/// account's whole tenant, so under a manager with a list only an account of a
-/// tenant on that list may leave it absent.
-pub fn within_scope(
-    authority: &Authority,
-    key: &ObjectKey,
-    scope: Option<&Scope>,
-    within: &Chain,
-) -> Result<(), Refusal> {
-    let Authority::Account(manager) = authority else {
-        return Ok(());
-    };
-    let Some(own) = &manager.account.settings.scope else {
-        return Ok(());
-    };
-    let covered = match scope {
-        None => in_scope(manager, within, None),
-        Some(scope) => {
-            scope.tenants.is_subset(&own.tenants)
-                && scope.groups.is_subset(&own.groups)
-                && scope.roles.is_subset(&own.roles)
+    /// Whether an account of the tenant that a chain begins with lies in its
+    /// manageable scope: by its tenant, its groups, its roles, or because it
+    /// was created by the manager or below it.
+    pub fn reaches(&self, within: &Chain, reach: &Reach) -> bool {
+        match reach {
+            Reach::Own => true,
+            Reach::New => self.covers(within),
+            Reach::Others { groups, roles } => {
+                // Groups are those of the manager's own tenant.
+                let at_home = within.own().is_some_and(|t| t.id == self.account.tenant);
+                self.covers(within)
+                    || self.account.settings.scope.as_ref().is_some_and(|scope| {
+                        (at_home && !scope.groups.is_disjoint(groups)) || !scope.roles.is_disjoint(roles)
+                    })
+            }
         }
-    };
-    if covered {
-        return Ok(());
     }
-    Err(exceeds(
-        manager,
-        format!(
-            "spec.manageableScope of {key} is wider than that of {}; list only tenants, groups and roles that the manager has",
-            manager.key
-        ),
-    ))
-}
-
-fn exceeds(manager: &Manager, message: String) -> Refusal {
-    Refusal::wait(Reason::ExceedsManager, message, vec![Topic::object(&manager.key)])
 }
 
 /// The object key of an account reference.

@@ -143,12 +143,12 @@ impl Grant {
         }
     }
 
-    /// Whether the account that gives is among those that receive: it adds its
-    /// own management permission to what accounts below it hold (R2).
-    pub fn is_to_itself(&self) -> bool {
-        self.managed_by.is_some_and(|own| {
-            self.receivers.iter().any(|r| matches!(r, Receiver::Account { account, .. } if *account == own))
-        })
+    /// Whether the account that gives is the only one that receives: a Share
+    /// to oneself (R2).
+    pub fn to_itself(&self) -> bool {
+        let giver = self.managed_by;
+        self.mode == Mode::Share
+            && matches!(self.receivers.as_slice(), [Receiver::Account { account, .. }] if Some(*account) == giver)
     }
 
     /// An Assign as a claim on devices.

@@ -6,8 +6,10 @@
 //! One file per family of rules; the numbers R1 to R13 in the documentation
 //! are the contract's.
 
+pub mod access;
 pub mod account;
 pub mod activation;
+pub mod audit;
 pub mod authority;
 pub mod capability;
 pub mod grant;

@@ -115,6 +115,20 @@ impl Topic {
     pub fn username(name: &str) -> Self {
         Self::taken(&format!("username {}", super::key::fold(name)))
     }
+    /// A place among the tenants, by the object of the tenant above.
+    pub fn place(above: Option<&ObjectKey>, name: &str) -> Self {
+        let above = above.map(ToString::to_string).unwrap_or_default();
+        Self::taken(&format!("place {above}/{name}"))
+    }
+    /// To be the one Root of a root tenant (R1).
+    pub fn root_of(tenant: &ObjectKey) -> Self {
+        Self::taken(&format!("root {tenant}"))
+    }
+    /// A group of a tenant: that it appears or goes. By its digest, because a
+    /// name may hold anything.
+    pub fn group(tenant: Uuid, name: &str) -> Self {
+        Self(format!("group/{tenant}/{}", super::key::digest(name)))
+    }
     /// The inventory, and who holds what, within a tenant's reach.
     pub fn devices(tenant: Uuid) -> Self {
         Self(format!("devices/{tenant}"))

@@ -55,14 +55,26 @@ impl Rule {
         Self { resources: vec![Pattern::new(resource)], operations: vec![Pattern::new(operation)] }
     }
 
-    fn covers(&self, resource: &Pattern, operation: &Pattern) -> bool {
+    /// Whether the rule is about all of it. For plain words: whether it is
+    /// about them.
+    pub fn covers(&self, resource: &Pattern, operation: &Pattern) -> bool {
         self.resources.iter().any(|p| p.covers(resource))
             && self.operations.iter().any(|p| p.covers(operation))
     }
 
-    fn overlaps(&self, resource: &Pattern, operation: &Pattern) -> bool {
+    /// Whether the rule is about some of it. For plain words the same as
+    /// [`Rule::covers`].
+    pub fn overlaps(&self, resource: &Pattern, operation: &Pattern) -> bool {
         self.resources.iter().any(|p| p.overlaps(resource))
             && self.operations.iter().any(|p| p.overlaps(operation))
+    }
+}
+
+/// Written as in messages: `view, operate on device`.
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |patterns: &[Pattern]| patterns.iter().map(Pattern::as_str).collect::<Vec<_>>().join(", ");
+        write!(f, "{} on {}", list(&self.operations), list(&self.resources))
     }
 }
 
@@ -75,6 +87,20 @@ pub struct Permissions {
     /// What is denied, whatever allows it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<Rule>,
+}
+
+impl Permissions {
+    /// The rule that allows all of it, leaving denies aside. It must lie
+    /// wholly within one rule: patterns are sub-trees without a bottom, so
+    /// several smaller ones never add up to a larger one.
+    pub fn allowing(&self, resource: &Pattern, operation: &Pattern) -> Option<&Rule> {
+        self.allow.iter().find(|rule| rule.covers(resource, operation))
+    }
+
+    /// The rule that denies any of it.
+    pub fn denying(&self, resource: &Pattern, operation: &Pattern) -> Option<&Rule> {
+        self.deny.iter().find(|rule| rule.overlaps(resource, operation))
+    }
 }
 
 /// What an account may pass on: everything, or what its rules say.
@@ -99,30 +125,64 @@ pub struct Excess {
 }
 
 impl Holding {
-    /// The first thing that `rules` would give beyond this holding. Each
-    /// resource and operation must lie wholly within one allow rule: patterns
-    /// are sub-trees without a bottom, so several smaller ones never add up to
-    /// a larger one. A deny that touches any of it is in the way.
-    pub fn excess(&self, rules: &[Rule]) -> Option<Excess> {
-        for rule in rules {
-            for resource in &rule.resources {
-                for operation in &rule.operations {
-                    let (allowed, deny) = match self {
-                        Self::Everything { deny } => (true, deny),
-                        Self::Rules(own) => {
-                            (own.allow.iter().any(|r| r.covers(resource, operation)), &own.deny)
-                        }
-                    };
-                    if !allowed || deny.iter().any(|r| r.overlaps(resource, operation)) {
-                        return Some(Excess {
-                            resource: resource.as_str().to_owned(),
-                            operation: operation.as_str().to_owned(),
-                        });
-                    }
-                }
+    /// This holding with further rules that allow and deny.
+    #[must_use]
+    pub fn with(self, more: &Permissions) -> Self {
+        match self {
+            Self::Everything { mut deny } => {
+                deny.extend_from_slice(&more.deny);
+                Self::Everything { deny }
+            }
+            Self::Rules(mut own) => {
+                own.allow.extend_from_slice(&more.allow);
+                own.deny.extend_from_slice(&more.deny);
+                Self::Rules(own)
             }
         }
-        None
+    }
+
+    /// What it may do with a resource as a whole, as rules to hand on: every
+    /// operation that is allowed on all of it, with the denies that touch it.
+    pub fn on(&self, resource: &Pattern) -> Permissions {
+        let (mut operations, deny) = match self {
+            Self::Everything { deny } => (vec![Pattern::new("*")], deny),
+            Self::Rules(own) => {
+                let covering = own.allow.iter().filter(|r| r.resources.iter().any(|p| p.covers(resource)));
+                (covering.flat_map(|rule| rule.operations.clone()).collect(), &own.deny)
+            }
+        };
+        operations.sort();
+        operations.dedup();
+        let allow = if operations.is_empty() {
+            vec![]
+        } else {
+            vec![Rule { resources: vec![resource.clone()], operations }]
+        };
+        let touches = |rule: &&Rule| rule.resources.iter().any(|p| p.overlaps(resource));
+        Permissions { allow, deny: deny.iter().filter(touches).cloned().collect() }
+    }
+
+    /// Whether all of it is held: one rule allows it and no deny touches it.
+    pub fn allows(&self, resource: &Pattern, operation: &Pattern) -> bool {
+        match self {
+            Self::Everything { deny } => !deny.iter().any(|rule| rule.overlaps(resource, operation)),
+            Self::Rules(own) => {
+                own.allowing(resource, operation).is_some() && own.denying(resource, operation).is_none()
+            }
+        }
+    }
+
+    /// The first thing that `rules` would give beyond this holding.
+    pub fn excess(&self, rules: &[Rule]) -> Option<Excess> {
+        let pairs = rules
+            .iter()
+            .flat_map(|rule| rule.resources.iter().flat_map(|r| rule.operations.iter().map(move |o| (r, o))));
+        pairs.into_iter().find(|(resource, operation)| !self.allows(resource, operation)).map(
+            |(resource, operation)| Excess {
+                resource: resource.as_str().to_owned(),
+                operation: operation.as_str().to_owned(),
+            },
+        )
     }
 }
 

@@ -142,6 +142,9 @@ pub struct Template {
     pub role: Role,
     /// Content of the pinned revision.
     pub pinned: Option<Content>,
+    /// Content of the revision that the account has, as it was; only where the
+    /// account's copy is not like that.
+    pub held: Option<Content>,
 }
 
 /// The copy that an account shall have: a pin beats everything; otherwise the
@@ -162,10 +165,16 @@ pub fn assign(
         pinned: wanted.pin.is_some(),
         content: content.clone(),
     };
+    // A copy stays in force whatever becomes of its template; it belongs to the
+    // one that has the name now, if any.
+    let kept = |held: &Assigned| Assigned {
+        role: template.map(|t| t.role.id),
+        pinned: wanted.pin.is_some(),
+        ..intact(held, template)
+    };
     match (&wanted.pin, template, held) {
-        // A template that is gone leaves the copy in force.
-        (None, None, Some(held)) => Ok(Assigned { pinned: false, ..held.clone() }),
-        (Some(pin), _, Some(held)) if *pin == held.revision => Ok(Assigned { pinned: true, ..held.clone() }),
+        (None, None, Some(held)) => Ok(kept(held)),
+        (Some(pin), _, Some(held)) if *pin == held.revision => Ok(kept(held)),
         (_, None, _) => Err(super::tenant::missing(account, "spec.roles", &wanted.key())),
         (Some(pin), Some(template), _) => match &template.pinned {
             Some(content) => Ok(copy(&template.role, pin, content)),
@@ -182,12 +191,33 @@ pub fn assign(
         (None, Some(template), Some(held))
             if !reassign && template.role.propagation == Propagation::OnReassign =>
         {
-            Ok(Assigned { pinned: false, ..held.clone() })
+            Ok(kept(held))
         }
         (None, Some(template), _) => {
             Ok(copy(&template.role, &template.role.revision, &template.role.content))
         }
     }
+}
+
+impl Assigned {
+    /// Whether the copy is what its revision says: a revision is a digest of
+    /// the content.
+    pub fn is_intact(&self) -> bool {
+        self.content.revision() == self.revision
+    }
+}
+
+/// A copy as it was when it was assigned: what was changed by hand since goes
+/// back, as far as the template still knows it (R10).
+fn intact(held: &Assigned, template: Option<&Template>) -> Assigned {
+    if held.is_intact() {
+        return held.clone();
+    }
+    let original = template.and_then(|template| {
+        let present = Some(&template.role.content).filter(|_| template.role.revision == held.revision);
+        present.or(template.held.as_ref())
+    });
+    Assigned { content: original.unwrap_or(&held.content).clone(), ..held.clone() }
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ reasons! {
     LimitBelowUse,
     /// The role has never had this revision (R6).
     RevisionUnknown,
+    /// Objects that are judged before this one may claim the same; this one is judged right after them (R12).
+    ClaimsAhead,
     /// An immutable field was changed.
     Immutable,
     /// A row with this natural key exists and is managed by nobody or by another object.

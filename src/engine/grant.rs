@@ -3,18 +3,19 @@
 //! [`devices`].
 
 mod devices;
+mod receivers;
 
 use serde_json::json;
 
 use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec, written};
 use crate::api;
-use crate::domain::authority::{Act, Authority, Target, permit, within_holding};
+use crate::domain::authority::{Act, Authority, Manager, Target, permit, within_holding, within_theirs};
 use crate::domain::capability::Capability;
 use crate::domain::grant::{Grant, Mode, Receiver, Reclaim, Selection, Tally, Window, window};
 use crate::domain::object::Topic;
-use crate::domain::permission::{Pattern, Permissions, Rule};
-use crate::domain::tenant::{Chain, Tenant};
+use crate::domain::permission::{Holding, Pattern, Permissions};
+use crate::domain::tenant::Tenant;
 use crate::domain::verdict::{Condition, Reason, Refusal};
 
 /// Judges a DeviceGrant and makes the database match.
@@ -56,6 +57,7 @@ struct Wanted {
     tenant: Tenant,
     grant: api::DeviceGrantSpec,
     receivers: Vec<Receiver>,
+    selection: Selection,
     permissions: Permissions,
     authority: Authority,
     adopt: Option<Grant>,
@@ -77,20 +79,18 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
         .into());
     }
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    permit(
-        &authority,
-        &Act { key, needs: Capability::AssignAssetPermissions, within: &chain, target: None },
-    )?;
-    let receivers = receivers(pass, spec, &chain, mode, &authority).await?;
-    let permissions = permissions(spec, mode, &receivers, &authority);
-    within_holding(&authority, key, "spec.permissions.allow", &permissions)?;
+    let needs = Capability::AssignAssetPermissions;
+    permit(&authority, &Act { key, needs, within: &chain, target: Target::Own })?;
+    let receivers = receivers::judge(pass, spec, &chain, mode, &authority, own).await?;
+    let selection = selection(spec);
+    let permissions = permissions(pass, spec, mode, &receivers, &selection, &authority).await?;
 
     let other = pass.tx.grant_named(tenant.id, &key.name).await?;
     let adopt = other.filter(|other| own.is_none_or(|own| own.id != other.id));
     if let Some(other) = &adopt {
         pass.adopt("grant", &tenant, other.object)?;
     }
-    Ok(Wanted { tenant, grant: spec.as_ref().clone(), receivers, permissions, authority, adopt })
+    Ok(Wanted { tenant, grant: spec.as_ref().clone(), receivers, selection, permissions, authority, adopt })
 }
 
 const fn mode(written: api::devicegrant::GrantMode) -> Mode {
@@ -108,101 +108,55 @@ const fn reclaim(spec: &api::DeviceGrantSpec) -> Reclaim {
     }
 }
 
-/// Rules as written. For an Assign to an account, none means `device` with
-/// every operation that the giver may do.
-fn permissions(
+/// Rules as written, which never exceed what the giver has (R2). For an Assign
+/// to an account, none means `device` with every operation that the giver may
+/// do; a Share to oneself may reach as far as those who hold the devices.
+async fn permissions(
+    pass: &mut Pass<'_>,
     spec: &api::DeviceGrantSpec,
     mode: Mode,
     receivers: &[Receiver],
+    selection: &Selection,
     authority: &Authority,
-) -> Permissions {
-    let written = written::permissions(&spec.permissions);
-    let to_account = matches!(receivers, [Receiver::Account { .. }]);
-    if mode != Mode::Assign || !to_account || !written.allow.is_empty() {
-        return written;
-    }
-    let device = Pattern::new("device");
-    let operations = match authority.manager().map(|m| m.holding()) {
-        Some(crate::domain::permission::Holding::Rules(own)) => {
-            let mut operations: Vec<_> = own
-                .allow
-                .iter()
-                .filter(|rule| rule.resources.iter().any(|r| r.covers(&device)))
-                .flat_map(|rule| rule.operations.clone())
-                .collect();
-            operations.sort();
-            operations.dedup();
-            operations
-        }
-        _ => vec![Pattern::new("*")],
-    };
-    let allow =
-        if operations.is_empty() { vec![] } else { vec![Rule { resources: vec![device], operations }] };
-    Permissions { allow, deny: written.deny }
-}
-
-/// Who receives: in the granting tenant or below it, and outranked by the
-/// account on whose authority it is given (R2, R4).
-async fn receivers(
-    pass: &mut Pass<'_>,
-    spec: &api::DeviceGrantSpec,
-    chain: &Chain,
-    mode: Mode,
-    authority: &Authority,
-) -> Step<Vec<Receiver>> {
+) -> Step<Permissions> {
     let key = pass.key();
-    let Some(home) = chain.own() else { return Ok(vec![]) };
-    let mut receivers = vec![];
-    if let Some(reference) = &spec.to.tenant_ref {
-        let to = crate::domain::tenant::key(reference.namespace_from(&key.namespace), &reference.name);
-        pass.depend_on(&to);
-        let found = pass.tx.chain_of(pass.source(), &to).await?;
-        // Outside of the tenant's reach and not there at all are told in the
-        // same words: a refusal reveals nothing about strangers.
-        match found.own() {
-            Some(tenant) if found.contains(home.id) => receivers.push(Receiver::Tenant(tenant.id)),
-            _ => return Err(unreachable_receiver(pass, "spec.to.tenantRef", &to).into()),
-        }
+    let field = "spec.permissions.allow";
+    let written = written::permissions(&spec.permissions);
+    let account = match receivers {
+        [Receiver::Account { account, .. }] => Some(*account),
+        _ => None,
+    };
+    if mode == Mode::Assign && account.is_some() && written.allow.is_empty() {
+        let everything = Holding::Everything { deny: vec![] };
+        let holding = authority.manager().map_or(everything, Manager::holding);
+        let mut all = holding.on(&Pattern::new("device"));
+        all.deny.extend(written.deny);
+        return Ok(all);
     }
-    for reference in &spec.to.sub_admin_refs {
-        let to = super::subadmin::key(reference.namespace_from(&key.namespace), &reference.name);
-        pass.depend_on(&to);
-        let Some(found) = pass.tx.account_of(pass.source(), &to).await? else {
-            return Err(unreachable_receiver(pass, "spec.to.subAdminRefs", &to).into());
-        };
-        let within = pass.tx.chain(found.account.tenant).await?;
-        if !within.contains(home.id) {
-            return Err(unreachable_receiver(pass, "spec.to.subAdminRefs", &to).into());
+    match authority.id().filter(|giver| account == Some(*giver)) {
+        Some(giver) if mode == Mode::Share && !selection.is_empty() => {
+            let theirs = pass.tx.rights_below(giver, selection).await?;
+            within_theirs(authority, key, field, &written, &theirs)?;
         }
-        let itself = authority.id() == Some(found.account.id);
-        if !(itself && mode == Mode::Share) {
-            let target = Target {
-                tier: found.account.settings.tier,
-                groups: &found.groups,
-                roles: std::collections::BTreeSet::new(),
-                own_creation: found.account.managed_by == authority.id(),
-            };
-            let act =
-                Act { key, needs: Capability::AssignAssetPermissions, within: &within, target: Some(target) };
-            permit(authority, &act)?;
-        }
-        receivers.push(Receiver::Account { account: found.account.id, tenant: found.account.tenant });
+        _ => within_holding(authority, key, field, &written)?,
     }
-    for name in &spec.to.groups {
-        receivers.push(Receiver::Group { tenant: home.id, name: name.clone() });
-    }
-    Ok(receivers)
+    Ok(written)
 }
 
-fn unreachable_receiver(pass: &Pass<'_>, field: &str, to: &crate::domain::object::ObjectKey) -> Refusal {
-    Refusal::wait(
-        Reason::RefNotFound,
-        format!(
-            "{field} of {} names {to}, which does not exist in the granting tenant or below it; create it or correct the name",
-            pass.key()
-        ),
-        vec![Topic::object(to)],
-    )
+/// Which devices the grant is about, as written.
+fn selection(spec: &api::DeviceGrantSpec) -> Selection {
+    let ids = |list: &[String]| {
+        let mut list = list.to_vec();
+        list.sort();
+        list.dedup();
+        list
+    };
+    Selection {
+        device_ids: ids(&spec.devices.device_ids),
+        unit_ids: ids(&spec.devices.unit_ids),
+        selector: spec.devices.selector.as_ref().filter(|s| !s.is_empty()).map(written::selector),
+        all: spec.devices.all,
+    }
 }
 
 fn time(text: Option<&String>) -> Option<jiff::Timestamp> {
@@ -211,15 +165,9 @@ fn time(text: Option<&String>) -> Option<jiff::Timestamp> {
 }
 
 async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step<(Action, Grant)> {
-    let Wanted { tenant, grant: spec, receivers, permissions, authority, adopt } = wanted;
+    let Wanted { tenant, grant: spec, receivers, selection, permissions, authority, adopt } = wanted;
     pass.register().await?;
     let old = own.or(adopt.as_ref());
-    let ids = |list: &[String]| {
-        let mut list = list.to_vec();
-        list.sort();
-        list.dedup();
-        list
-    };
     let new = Grant {
         id: old.map_or_else(|| pass.engine.id(pass.now()), |old| old.id),
         object: Some(pass.object_id()),
@@ -228,12 +176,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         name: pass.key().name.clone(),
         mode: mode(spec.mode),
         project: spec.project.clone(),
-        selection: Selection {
-            device_ids: ids(&spec.devices.device_ids),
-            unit_ids: ids(&spec.devices.unit_ids),
-            selector: spec.devices.selector.as_ref().filter(|s| !s.is_empty()).map(written::selector),
-            all: spec.devices.all,
-        },
+        selection,
         permissions,
         not_before: time(spec.not_before.as_ref()),
         expires_at: time(spec.expires_at.as_ref()),
@@ -253,7 +196,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         // former if the grant lets receivers keep devices.
         devices::take_back(pass, old, new.reclaim).await?;
     }
-    let action = if own.is_none() { "created" } else { "updated" };
+    let action = super::pass::written(own.is_some(), old.is_some());
     pass.audit(action, authority.actor(), Some(tenant.id), old.map(audited), Some(audited(&new))).await?;
     pass.publish_self();
     if own.is_none() {
@@ -264,12 +207,20 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
     Ok((Action::Updated, new))
 }
 
+/// A grant as the audit trail shows it: thousands of ids as their number and
+/// a digest.
 fn audited(grant: &Grant) -> serde_json::Value {
+    let ids = json!([grant.selection.device_ids, grant.selection.unit_ids]).to_string();
+    let receivers = grant.receivers.iter().map(|receiver| match receiver {
+        Receiver::Tenant(tenant) => json!({"tenant": tenant}),
+        Receiver::Account { account, tenant } => json!({"account": account, "tenant": tenant}),
+        Receiver::Group { tenant, name } => json!({"group": name, "tenant": tenant}),
+    });
     json!({
         "mode": grant.mode, "project": grant.project, "permissions": grant.permissions,
         "deviceIds": grant.selection.device_ids.len(), "unitIds": grant.selection.unit_ids.len(),
-        "selector": grant.selection.selector, "all": grant.selection.all,
-        "receivers": grant.receivers.len(), "notBefore": grant.not_before.map(|t| t.to_string()),
+        "ids": crate::domain::key::digest(&ids), "selector": grant.selection.selector, "all": grant.selection.all,
+        "receivers": receivers.collect::<Vec<_>>(), "reclaim": grant.reclaim, "notBefore": grant.not_before.map(|t| t.to_string()),
         "expiresAt": grant.expires_at.map(|t| t.to_string()), "managedBy": grant.managed_by,
     })
 }
@@ -284,8 +235,6 @@ async fn report(
     let devices::Settled { tally, pending, refused, refusals, changed } = settled;
     if changed && action == Action::Unchanged {
         action = Action::Updated;
-        let actor = "platform".to_owned();
-        pass.audit("devices-changed", actor, Some(grant.tenant), None, Some(json!(tally))).await?;
     }
     let mut conditions = vec![];
     let now = pass.now();
@@ -365,7 +314,8 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Grant>) -> Step<Outcome> {
         };
         devices::take_back(pass, &grant, reclaim).await?;
         pass.tx.delete_grant(grant.id).await?;
-        pass.audit("deleted", "platform".to_owned(), Some(grant.tenant), Some(audited(&grant)), None).await?;
+        let actor = pass.answering(grant.managed_by).await?;
+        pass.audit("deleted", actor, Some(grant.tenant), Some(audited(&grant)), None).await?;
         pass.freed(&chain);
         pass.counts_changed(grant.tenant);
         pass.publish_self();

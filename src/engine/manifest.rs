@@ -33,6 +33,12 @@ pub struct Manifest {
     pub generation: i64,
     /// `metadata.creationTimestamp`; none for files.
     pub created: Option<Timestamp>,
+    /// How many objects of its kind are above it, as the source has them
+    /// ([`super::line::depth`]).
+    pub depth: i64,
+    /// The root tenant of its tree, as the source has it
+    /// ([`super::line::tree`]).
+    pub tree: Option<ObjectKey>,
     /// It is being deleted.
     pub deleting: bool,
     /// Its annotations.
@@ -40,7 +46,7 @@ pub struct Manifest {
     /// What it asks for; none if it cannot even be read (see `faults`), or for
     /// an object that is gone from a directory and shall be removed.
     pub spec: Option<Spec>,
-    /// Digest of the spec, for files: from [`super::Engine::file_generation`].
+    /// Digest of the spec, for files: from [`super::Engine::files_metadata`].
     pub spec_digest: Option<String>,
     /// What its schema or its validation rules say against it: field and why,
     /// one line each. Anything here refuses the object as `Invalid`.

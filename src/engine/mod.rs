@@ -9,10 +9,14 @@
 //! trace and says what it needs ([`Facts`]), so no transaction ever waits for
 //! the network.
 
+mod audit;
+mod authority;
 mod grant;
+mod line;
 mod manifest;
 mod pass;
 mod role;
+mod room;
 mod subadmin;
 mod tenant;
 mod written;
@@ -34,6 +38,8 @@ use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::verdict::Condition;
 use crate::store::{Access, Store, StoreError};
 
+pub use audit::{Sealing, prove};
+pub use line::{Claimant, above, claims, depth, tree};
 pub use manifest::{Manifest, Spec};
 pub(crate) use pass::Pass;
 
@@ -47,6 +53,13 @@ pub enum RootNamespaces {
 }
 
 impl RootNamespaces {
+    /// Those that somebody named; none if nobody did.
+    pub fn named(names: &[String]) -> Option<Self> {
+        let names: Vec<String> =
+            names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        (!names.is_empty()).then_some(Self::Listed(names))
+    }
+
     /// Whether `namespace` is one of them.
     pub fn contains(&self, namespace: &str) -> bool {
         match self {
@@ -159,6 +172,8 @@ pub enum Action {
     Created,
     /// Rows changed.
     Updated,
+    /// Rows had been changed by hand and were put back (R10).
+    Repaired,
     /// Rows went.
     Deleted,
     /// All was as it should be.
@@ -175,6 +190,7 @@ impl Action {
         match self {
             Self::Created => "created",
             Self::Updated => "updated",
+            Self::Repaired => "repaired",
             Self::Deleted => "deleted",
             Self::Unchanged => "unchanged",
             Self::Refused => "refused",
@@ -209,6 +225,17 @@ pub enum EngineError {
     Key(String),
 }
 
+/// What an object from a file has instead of the API server's metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMetadata {
+    /// Counts changes of the spec, from 1.
+    pub generation: i64,
+    /// Digest of the spec.
+    pub digest: String,
+    /// When it was first seen.
+    pub born: Timestamp,
+}
+
 /// How often a transaction is run again when another one got in its way.
 const RERUNS: u32 = 12;
 
@@ -220,6 +247,7 @@ pub struct Engine {
     roots: RootNamespaces,
     key: LinkKey,
     random: Arc<Mutex<StdRng>>,
+    line: Arc<line::Line>,
 }
 
 impl Engine {
@@ -238,6 +266,7 @@ impl Engine {
             roots,
             key,
             random: Arc::new(Mutex::new(StdRng::from_seed(seed))),
+            line: Arc::default(),
         }
     }
 
@@ -279,8 +308,31 @@ impl Engine {
         }
     }
 
+    /// Announces objects that are about to be judged, so that nobody takes what
+    /// belongs to those who come first (R12). Each leaves the line when it has
+    /// been judged, or by [`Engine::dismiss`].
+    pub fn expect(&self, claimants: impl IntoIterator<Item = Claimant>) {
+        claimants.into_iter().for_each(|claimant| self.line.join(claimant));
+    }
+
+    /// An object that was announced will not be judged.
+    pub fn dismiss(&self, key: &ObjectKey) {
+        self.line.leave(key);
+    }
+
     /// Judges one object and makes the database match, in one transaction.
     pub async fn reconcile(
+        &self,
+        manifest: &Manifest,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Report, EngineError> {
+        self.line.begin(&manifest.key);
+        let judged = self.judge(manifest, surroundings).await;
+        self.line.leave(&manifest.key);
+        judged
+    }
+
+    async fn judge(
         &self,
         manifest: &Manifest,
         surroundings: &dyn Surroundings,
@@ -289,6 +341,7 @@ impl Engine {
         let mut facts = Facts::default();
         let mut reruns = 0;
         loop {
+            let left = self.line.left();
             match self.attempt(manifest, &facts).await {
                 Ok(pass::Attempt::Done(report)) => return Ok(*report),
                 Ok(pass::Attempt::Needs(need)) => {
@@ -296,6 +349,8 @@ impl Engine {
                         .await
                         .map_err(|source| EngineError::Outside { key: Box::new(key.clone()), source })?;
                 }
+                // The transaction is over, so whoever is ahead can go on.
+                Ok(pass::Attempt::Behind) => self.line.moves_on(left).await,
                 Err(error) if error.is_transient() && reruns < RERUNS => {
                     reruns += 1;
                     let most = 10 * (1_u64 << reruns.min(6));
@@ -364,21 +419,29 @@ impl Engine {
         Ok(keys)
     }
 
-    /// The generation of an object from a file: counts changes of its spec
-    /// from 1, by the digest that the register keeps.
-    pub async fn file_generation(
+    /// What objects from files have instead of metadata, in the same order:
+    /// their generations count changes of the spec from 1, by the digest that
+    /// the register keeps; they are as old as when they were first seen.
+    pub async fn files_metadata(
         &self,
-        key: &ObjectKey,
-        spec: &serde_json::Value,
-    ) -> Result<(i64, String), StoreError> {
-        let digest = crate::domain::key::digest(&spec.to_string());
+        objects: &[(&ObjectKey, &serde_json::Value)],
+    ) -> Result<Vec<FileMetadata>, StoreError> {
         let mut tx = self.store.begin(Access::Read).await?;
-        let generation = match tx.object(&self.source, key).await? {
-            None => 1,
-            Some(known) if pass::last_digest(&known).as_deref() == Some(&digest) => known.generation.max(1),
-            Some(known) => known.generation.max(0) + 1,
-        };
-        Ok((generation, digest))
+        let mut metadata = Vec::with_capacity(objects.len());
+        for (key, spec) in objects {
+            let digest = crate::domain::key::digest(&spec.to_string());
+            let known = tx.object(&self.source, key).await?;
+            let generation = match &known {
+                None => 1,
+                Some(known) if pass::last_digest(known).as_deref() == Some(&digest) => {
+                    known.generation.max(1)
+                }
+                Some(known) => known.generation.max(0) + 1,
+            };
+            let born = known.map_or(tx.now(), |known| known.born);
+            metadata.push(FileMetadata { generation, digest, born });
+        }
+        Ok(metadata)
     }
 
     /// What the last pass said of each object of this source.

@@ -9,15 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::line::{Ahead, Place};
 use super::{Action, Engine, Facts, Manifest, Need, Report, SecretFact, Spec};
 use crate::api::annotation;
+use crate::domain::audit::Actor;
 use crate::domain::authority::{self, Authority, Manager, Reference};
 use crate::domain::object::{ObjectKey, Topic};
-use crate::domain::tenant::{Chain, Tenant};
+use crate::domain::tenant::{Chain, Limits, Tenant};
 use crate::domain::verdict::{Condition, Reason, Refusal, Remedy, ready};
 use crate::store::accounts::Found;
 use crate::store::audit::Entry;
-use crate::store::objects::Registered;
+use crate::store::objects::{Registered, Rivals};
 use crate::store::{Access, StoreError, Tx};
 
 /// How far counts and quotas of tenants may lag behind (the contract's 10 s,
@@ -33,6 +35,8 @@ pub(crate) enum Stop {
     Refused(Refusal),
     /// A fact from outside is missing.
     Needs(Need),
+    /// Somebody who is being judged at this moment comes first (R12).
+    Behind,
     /// The database.
     Store(StoreError),
 }
@@ -54,6 +58,7 @@ pub(crate) type Step<T> = Result<T, Stop>;
 pub(crate) enum Attempt {
     Done(Box<Report>),
     Needs(Need),
+    Behind,
 }
 
 /// What a kind's pass found and did.
@@ -88,6 +93,9 @@ impl Outcome {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     report: Option<Report>,
+    /// Digest of what the rows were last made to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    applied: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spec_digest: Option<String>,
 }
@@ -103,9 +111,17 @@ pub(crate) struct Pass<'a> {
     registered: bool,
     topics: BTreeSet<Topic>,
     published: BTreeSet<Topic>,
+    published_later: BTreeSet<Topic>,
+    /// What the verdict rests on beside what the object depends on: listened to
+    /// only while it is refused.
+    consulted: BTreeSet<Topic>,
     counts_changed: BTreeSet<Uuid>,
+    about: Option<Uuid>,
     changed: bool,
     forgotten: bool,
+    stepped_back: bool,
+    applied: Option<String>,
+    repaired: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -118,7 +134,11 @@ impl<'a> Pass<'a> {
         let before = tx.object(&engine.source, &manifest.key).await?;
         let now = tx.now();
         let object = match &before {
-            Some(known) if known.uid == manifest.uid => known.clone(),
+            Some(known) if known.uid == manifest.uid => Registered {
+                depth: if manifest.deleting { known.depth } else { manifest.depth },
+                tree: manifest.tree.as_ref().map_or_else(|| known.tree.clone(), tree_name),
+                ..known.clone()
+            },
             // The same name with another uid is another object: its
             // annotations count as handled, and its age is its own.
             other => Registered {
@@ -127,6 +147,9 @@ impl<'a> Pass<'a> {
                 key: manifest.key.clone(),
                 uid: manifest.uid.clone(),
                 born: manifest.created.unwrap_or(now),
+                depth: manifest.depth,
+                tree: manifest.tree.as_ref().map(tree_name).unwrap_or_default(),
+                cascaded: false,
                 generation: -1,
                 applied_generation: None,
                 resend_value: manifest.annotation(annotation::RESEND_ACTIVATION).map(str::to_owned),
@@ -144,9 +167,15 @@ impl<'a> Pass<'a> {
             object,
             topics: BTreeSet::new(),
             published: BTreeSet::new(),
+            published_later: BTreeSet::new(),
+            consulted: BTreeSet::new(),
             counts_changed: BTreeSet::new(),
+            about: None,
             changed: false,
             forgotten: false,
+            stepped_back: false,
+            applied: None,
+            repaired: false,
         })
     }
 
@@ -199,6 +228,19 @@ impl<'a> Pass<'a> {
         self.published.insert(topic);
     }
 
+    /// Wakes whoever subscribed, soon: what they wait for has become less, so
+    /// nothing heals, but what was said of it may have to be said anew. Many
+    /// such changes cost one look.
+    pub(crate) fn publish_later(&mut self, topic: Topic) {
+        self.published_later.insert(topic);
+    }
+
+    /// The verdict rests on these names and this room: should it be a refusal,
+    /// it is judged again when they change.
+    pub(crate) fn consult(&mut self, topics: &[Topic]) {
+        self.consulted.extend(topics.iter().cloned());
+    }
+
     /// Publishes that this object's rows have changed.
     pub(crate) fn publish_self(&mut self) {
         self.changed = true;
@@ -230,13 +272,38 @@ impl<'a> Pass<'a> {
     }
 
     /// Tells everybody above an account, and itself, that room under a quota
-    /// may have changed: who waits listens to whichever of them bounds it.
+    /// may have changed: who waits listens to whichever of them bounds it, and
+    /// is judged at once; what their own status shows may lag, like counts.
     pub(crate) async fn publish_rooms(&mut self, account: Option<uuid::Uuid>) -> Result<(), StoreError> {
         let Some(account) = account else { return Ok(()) };
         for above in self.tx.managers_above(account).await? {
             self.publish(Topic::account_room(above));
         }
-        Ok(())
+        let due = self.counts_due();
+        self.tx.wake_managers(account, due).await
+    }
+
+    /// Tells whoever waits for room under the quotas of an account and of those
+    /// above it that there is less of it.
+    pub(crate) async fn taken_quota(&mut self, account: Option<Uuid>) -> Result<(), StoreError> {
+        let Some(account) = account else { return Ok(()) };
+        for above in self.tx.managers_above(account).await? {
+            self.publish_later(Topic::account_room(above));
+        }
+        let due = self.counts_due();
+        self.tx.wake_managers(account, due).await
+    }
+
+    /// When status shall show counts that change now.
+    pub(crate) fn counts_due(&self) -> Timestamp {
+        self.now().saturating_add(COUNTS_LAG).unwrap_or(self.now())
+    }
+
+    /// Tells whoever waits for room in this chain that there is less of it.
+    pub(crate) fn taken_room(&mut self, chain: &Chain) {
+        for level in chain.0.iter().filter(|level| level.tenant.settings.limits != Limits::default()) {
+            self.publish_later(Topic::tenant_room(level.tenant.id));
+        }
     }
 
     /// The entry in the register must exist before rows refer to it.
@@ -282,12 +349,67 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What schema and validation rules said against the object.
+    /// What schema and validation rules said against the object; and that what
+    /// went with its tenant does not come back by itself (R9).
     pub(crate) fn refuse_faults(&self) -> Result<(), Refusal> {
-        if self.manifest.faults.is_empty() {
+        if !self.manifest.faults.is_empty() {
+            return Err(Refusal::edit(Reason::Invalid, self.manifest.faults.join("; ")));
+        }
+        if self.object.cascaded && !self.manifest.flag(annotation::ADOPT) {
+            return Err(Refusal::edit(
+                Reason::TenantGone,
+                format!(
+                    "what {key} stood for was removed together with its tenant; delete {key}, or set the annotation {adopt} to \"true\" to create it anew",
+                    key = self.key(),
+                    adopt = annotation::ADOPT
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Steps back if somebody whose turn comes first may claim one of these
+    /// names too (R12).
+    pub(crate) async fn names_in_turn(&mut self, names: &[Topic]) -> Step<()> {
+        if names.is_empty() {
             return Ok(());
         }
-        Err(Refusal::edit(Reason::Invalid, self.manifest.faults.join("; ")))
+        let ahead = self.engine.line.ahead_for(self.key(), &self.place(), names);
+        self.in_turn(ahead, names, Rivals::For(names)).await
+    }
+
+    /// Steps back if somebody whose turn comes first may take room under these
+    /// limits too (R12). What those want is not known before they are judged.
+    pub(crate) async fn room_in_turn(&mut self, rooms: &[Topic]) -> Step<()> {
+        let ahead = self.engine.line.ahead(self.key(), &self.place());
+        self.in_turn(ahead, rooms, Rivals::OfTree).await
+    }
+
+    async fn in_turn(&mut self, ahead: Ahead, topics: &[Topic], rivals: Rivals<'_>) -> Step<()> {
+        self.consult(topics);
+        let key = self.key();
+        match ahead {
+            Ahead::Begun => return Err(Stop::Behind),
+            Ahead::Waiting => {}
+            Ahead::Nobody => {
+                if !self.tx.woken_ahead(&self.object, rivals).await? {
+                    return Ok(());
+                }
+            }
+        }
+        self.stepped_back = true;
+        Err(Refusal::wait(
+            Reason::ClaimsAhead,
+            format!(
+                "{key} waits for older objects that may claim the same; it is judged again right after them"
+            ),
+            topics.to_vec(),
+        )
+        .into())
+    }
+
+    fn place(&self) -> Place {
+        Place::of(self.key(), false, self.object.depth, self.object.born)
     }
 
     /// The tenant that a `tenantRef` names, with all above it.
@@ -354,20 +476,37 @@ impl<'a> Pass<'a> {
         Ok(Some(Manager { key: key.clone(), blocked: chain.blocked_by().is_some(), account, roles }))
     }
 
+    /// The account that the object stands for, for the audit trail.
+    pub(crate) fn about(&mut self, account: Uuid) {
+        self.about = Some(account);
+    }
+
+    /// Who answers for something in force, for the audit trail: what becomes
+    /// of it without another word happens on that authority.
+    pub(crate) async fn answering(&mut self, managed_by: Option<Uuid>) -> Result<Actor, StoreError> {
+        let actor = match managed_by {
+            None => None,
+            Some(id) => self.tx.actor(id).await?,
+        };
+        Ok(actor.unwrap_or_else(Actor::platform))
+    }
+
     /// Appends to the audit trail.
     pub(crate) async fn audit(
         &mut self,
         action: &'static str,
-        actor: String,
+        actor: impl Into<Actor>,
         tenant: Option<Uuid>,
         before: Option<serde_json::Value>,
         after: Option<serde_json::Value>,
     ) -> Result<(), StoreError> {
+        let action = self.note_applied(action, before.as_ref(), after.as_ref());
         let entry = Entry {
             id: self.engine.id(self.now()),
-            actor,
+            actor: actor.into(),
             action,
             key: Some(self.manifest.key.clone()),
+            account: self.about,
             tenant,
             generation: Some(self.manifest.generation),
             before,
@@ -376,8 +515,31 @@ impl<'a> Pass<'a> {
         self.tx.audit(&entry).await
     }
 
+    /// Remembers what the rows are made to say. If that is what they were made
+    /// to say before, somebody else has changed them: then it is a repair (R10).
+    fn note_applied(
+        &mut self,
+        action: &'static str,
+        before: Option<&serde_json::Value>,
+        after: Option<&serde_json::Value>,
+    ) -> &'static str {
+        let Some(after) = after else { return action };
+        let known = match &self.applied {
+            Some(applied) => Some(applied.clone()),
+            None => self.before.as_ref().and_then(|b| kept(b).applied),
+        };
+        let applied = crate::domain::key::digest(&settled(after).to_string());
+        let repaired = action == "updated"
+            && before.is_some_and(|b| settled(b) != settled(after))
+            && known == Some(applied.clone());
+        self.applied = Some(applied);
+        self.repaired |= repaired;
+        if repaired { "repaired" } else { action }
+    }
+
     /// Judges this object again when what ends a refusal happens.
     pub(crate) fn listen(&mut self, refusal: &Refusal) {
+        self.topics.append(&mut self.consulted);
         if let Remedy::Wait(topics) = &refusal.remedy {
             self.topics.extend(topics.iter().cloned());
         }
@@ -426,6 +588,7 @@ impl<'a> Pass<'a> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(Stop::Needs(need)) => return Ok(Attempt::Needs(need)),
+            Err(Stop::Behind) => return Ok(Attempt::Behind),
             Err(Stop::Store(error)) => return Err(error),
             Err(Stop::Refused(refusal)) => Outcome {
                 verdict: Err(refusal),
@@ -435,9 +598,17 @@ impl<'a> Pass<'a> {
                 again_at: None,
             },
         };
+        let outcome = Outcome {
+            action: match outcome.action {
+                Action::Updated if self.repaired => Action::Repaired,
+                action => action,
+            },
+            ..outcome
+        };
         let paused = outcome.action == Action::Paused;
         if outcome.verdict.is_ok() && !paused && !self.forgotten {
             self.object.applied_generation = Some(self.manifest.generation);
+            self.object.cascaded = false;
         }
         if !paused {
             self.object.generation = self.manifest.generation;
@@ -452,12 +623,17 @@ impl<'a> Pass<'a> {
             self.keep(&report).await?;
         }
         let now = self.now();
+        if self.stepped_back {
+            self.tx.wake(self.object.id, now).await?;
+        }
         let published: Vec<_> = std::mem::take(&mut self.published).into_iter().collect();
         let publisher = (!self.forgotten).then_some(self.object.id);
         self.tx.publish(&published, publisher, now).await?;
+        let later: Vec<_> = std::mem::take(&mut self.published_later).into_iter().collect();
+        self.tx.publish(&later, publisher, now.saturating_add(COUNTS_LAG).unwrap_or(now)).await?;
         if !self.counts_changed.is_empty() {
             let tenants: Vec<_> = std::mem::take(&mut self.counts_changed).into_iter().collect();
-            let due = now.saturating_add(COUNTS_LAG).unwrap_or(now);
+            let due = self.counts_due();
             self.tx.wake_upwards(&tenants, due).await?;
         }
         self.tx.commit().await?;
@@ -479,6 +655,7 @@ impl<'a> Pass<'a> {
         {
             // Nothing new was asked: what is in force stays (R2).
             refusal.reason = Reason::AuthorityLost;
+            refusal.message.push_str("; what is in force stays until then");
         }
         let mut conditions = ready(verdict.as_ref().map(|()| "in force as written"));
         conditions.extend(more);
@@ -507,11 +684,16 @@ impl<'a> Pass<'a> {
 
     /// Writes the register's entry and subscriptions if they differ.
     async fn keep(&mut self, report: &Report) -> Result<(), StoreError> {
-        let topics: Vec<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
+        let mut topics: BTreeSet<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
         let known = match self.before {
             Some(_) => self.tx.subscriptions(self.object.id).await?,
             None => vec![],
         };
+        if !self.manifest.faults.is_empty() {
+            // What cannot be read still stands where it stood, and follows that.
+            topics.extend(known.iter().cloned());
+        }
+        let topics: Vec<String> = topics.into_iter().collect();
         // The register holds what was said, not when, nor whether that pass
         // happened to change something: otherwise every pass would differ.
         let mut said = report.clone();
@@ -519,8 +701,12 @@ impl<'a> Pass<'a> {
         said.action = Action::Unchanged;
         said.judged_at = Timestamp::UNIX_EPOCH;
         said.again_at = None;
-        let digest = self.before.as_ref().and_then(|b| kept(b).spec_digest);
-        let kept = Kept { report: Some(said), spec_digest: self.manifest.spec_digest.clone().or(digest) };
+        let last = self.before.as_ref().map(kept).unwrap_or_default();
+        let kept = Kept {
+            report: Some(said),
+            applied: self.applied.take().or(last.applied),
+            spec_digest: self.manifest.spec_digest.clone().or(last.spec_digest),
+        };
         self.object.verdict = serde_json::to_value(&kept).unwrap_or(serde_json::Value::Null);
         if self.before.as_ref() != Some(&self.object) {
             self.tx.put_object(&self.object).await?;
@@ -567,6 +753,32 @@ impl<'a> Pass<'a> {
         let mut conditions: Vec<Condition> = conditions;
         conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
         Some(Outcome { verdict, conditions, status, action: Action::Paused, again_at: None })
+    }
+}
+
+/// What a spec decides of a row: without what people, or tenants above, change
+/// in its course.
+fn settled(state: &serde_json::Value) -> serde_json::Value {
+    let mut state = state.clone();
+    if let Some(fields) = state.as_object_mut() {
+        for moving in ["activatedAt", "emailVerified", "pendingEmail", "path", "permitted"] {
+            fields.remove(moving);
+        }
+    }
+    state
+}
+
+fn tree_name(tree: &ObjectKey) -> String {
+    format!("{}/{}", tree.namespace, tree.name)
+}
+
+/// What writing a row is called in the audit trail: the object `had` it
+/// already, or somebody else's row of the same name was `there`.
+pub(crate) const fn written(had: bool, there: bool) -> &'static str {
+    match (had, there) {
+        (true, _) => "updated",
+        (false, true) => "adopted",
+        (false, false) => "created",
     }
 }
 

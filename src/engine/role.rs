@@ -3,10 +3,12 @@
 
 use serde_json::json;
 
+use super::authority::own_creation;
 use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec, written};
 use crate::api;
-use crate::domain::authority::{Act, Authority, permit, within_capabilities, within_holding};
+use crate::domain::account::Ref;
+use crate::domain::authority::{Act, Authority, Target, permit, within_capabilities, within_holding};
 use crate::domain::capability::Capability;
 use crate::domain::object::Topic;
 use crate::domain::role::{Content, Propagation, Role};
@@ -55,7 +57,12 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Role>) -> Step<Wanted> {
         .into());
     }
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    permit(&authority, &Act { key, needs: Capability::ManageRoles, within: &chain, target: None })?;
+    let target = match own {
+        None => Target::New,
+        Some(own) if own_creation(pass, &authority, own.managed_by).await? => Target::Own,
+        Some(_) => Target::Role(Ref { namespace: key.namespace.clone(), name: key.name.clone() }),
+    };
+    permit(&authority, &Act { key, needs: Capability::ManageRoles, within: &chain, target })?;
     let content = content(spec);
     within_holding(&authority, key, "spec.permissions.allow", &content.permissions)?;
     within_capabilities(&authority, key, "spec.capabilities", &content.capabilities)?;
@@ -108,7 +115,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
         display_name,
         // The same content written in another order is the same revision.
         content: match old {
-            Some(old) if old.revision == revision => old.content.clone(),
+            Some(old) if old.content.revision() == revision => old.content.clone(),
             _ => content,
         },
         revision,
@@ -121,7 +128,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
         return Ok(Action::Unchanged);
     }
     pass.tx.put_role(&new).await?;
-    let action = if own.is_none() { "created" } else { "updated" };
+    let action = super::pass::written(own.is_some(), old.is_some());
     pass.audit(action, authority.actor(), Some(tenant.id), old.map(audited), Some(audited(&new))).await?;
     pass.publish_self();
     if own.is_none() {
@@ -147,7 +154,6 @@ async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>) -> Step<Ou
         None => json!({}),
         Some(role) => {
             let (assigned, outdated) = pass.tx.role_assignments(role.id, &role.revision).await?;
-            pass.subscribe(Topic::contents(role.id));
             json!({"revision": role.revision, "number": role.number, "assigned": assigned, "outdated": outdated})
         }
     };
@@ -164,7 +170,8 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Role>) -> Step<Outcome> {
     if let Some(role) = own {
         let chain = pass.tx.chain(role.tenant).await?;
         pass.tx.delete_role(role.id).await?;
-        pass.audit("deleted", "platform".to_owned(), Some(role.tenant), Some(audited(&role)), None).await?;
+        let actor = pass.answering(role.managed_by).await?;
+        pass.audit("deleted", actor, Some(role.tenant), Some(audited(&role)), None).await?;
         pass.freed(&chain);
         pass.counts_changed(role.tenant);
         pass.publish_self();

@@ -1,6 +1,7 @@
 //! SubAdmins: gather, judge, apply, report; and their removal (R1 to R3, R5,
 //! R6, R8, R9).
 
+mod authority;
 mod judge;
 mod mails;
 mod report;
@@ -19,6 +20,7 @@ use crate::domain::object::{Kind, ObjectKey, Topic};
 use crate::domain::role::Assigned;
 use crate::domain::tenant::{Chain, Tenant};
 use crate::store::accounts::Found;
+use crate::store::groups::Membership;
 
 /// Judges a SubAdmin and makes the database match.
 pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
@@ -86,16 +88,23 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
             settings,
         };
         pass.tx.insert_account(&account, password.as_deref()).await?;
-        pass.tx.put_groups(account.id, &groups).await?;
+        put_groups(pass, &account, &BTreeSet::new(), &groups).await?;
         pass.tx.put_assigned_roles(account.id, &roles).await?;
         if let Some(purpose) = first {
             mails::queue(pass, &account, purpose).await?;
         }
         let after = audited(pass, &account, &groups, &roles);
+        pass.about(account.id);
         pass.audit("created", authority.actor(), Some(tenant.id), None, Some(after)).await?;
         pass.counts_changed(tenant.id);
-        roles_changed(pass, &[], &roles);
-        pass.publish_rooms(authority.id()).await?;
+        roles_changed(pass, &[], &roles).await?;
+        if account.settings.manageable_devices.is_some() {
+            pass.taken_quota(authority.id()).await?;
+        }
+        pass.taken_room(&chain);
+        for name in taken(&account) {
+            pass.publish(name);
+        }
         pass.publish(Topic::contents(tenant.id));
         pass.publish_self();
         return Ok(Action::Created);
@@ -114,10 +123,11 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         pass.publish_rooms(account.managed_by).await?;
     }
     if groups != old.groups {
-        pass.tx.put_groups(account.id, &groups).await?;
+        put_groups(pass, &account, &old.groups, &groups).await?;
     }
     if roles != old.roles {
         pass.tx.put_assigned_roles(account.id, &roles).await?;
+        roles_changed(pass, &old.roles, &roles).await?;
     }
     if let Some(purpose) = proof {
         mails::queue(pass, &account, purpose).await?;
@@ -143,12 +153,13 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
             pass.publish(Topic::tenant_room(level.tenant.id));
         }
     }
-    for key in taken(&old.account) {
-        pass.publish(key);
+    for name in taken(&old.account).into_iter().chain(taken(&account)) {
+        pass.publish(name);
     }
-    roles_changed(pass, &old.roles, &roles);
     let after = audited(pass, &account, &groups, &roles);
-    pass.audit("updated", authority.actor(), Some(tenant.id), Some(before), Some(after)).await?;
+    pass.about(account.id);
+    let action = super::pass::written(own.is_some(), true);
+    pass.audit(action, authority.actor(), Some(tenant.id), Some(before), Some(after)).await?;
     if own.is_none() {
         pass.counts_changed(tenant.id);
     }
@@ -172,7 +183,12 @@ fn settled(
     let mut proved = old.proved || settings.email_verified;
     let mut mail = None;
     let mut activated_at = old.activated_at;
-    if changed && settings.email_verified {
+    // The same generation was in force already: nobody asked for another
+    // address, the column was changed by hand, and goes back (R10).
+    let by_hand = changed && pass.in_force() && old.pending_email.is_none();
+    if by_hand {
+        proved = old.proved;
+    } else if changed && settings.email_verified {
         proved = true;
     } else if changed && old.activated_at.is_none() {
         // Nobody has signed in yet: the invitation simply goes to the new address.
@@ -205,11 +221,29 @@ fn settled(
     (account, mail)
 }
 
-/// Roles count their bearers: whoever gained or lost one is told.
-fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) {
-    for role in old.iter().chain(new).filter_map(|r| r.role) {
-        pass.publish(Topic::contents(role));
+/// Replaces an account's groups; whoever waits for one of them is told.
+async fn put_groups(
+    pass: &mut Pass<'_>,
+    account: &Account,
+    old: &BTreeSet<String>,
+    new: &BTreeSet<String>,
+) -> Step<()> {
+    let Account { id, tenant, managed_by: by, .. } = *account;
+    pass.tx.put_groups(&Membership { account: id, tenant, old, new, by }).await?;
+    for name in old.symmetric_difference(new) {
+        pass.publish(Topic::group(tenant, name));
     }
+    Ok(())
+}
+
+/// Roles count their bearers: those that gained or lost one show it in time.
+async fn roles_changed(pass: &mut Pass<'_>, old: &[Assigned], new: &[Assigned]) -> Step<()> {
+    let roles: BTreeSet<_> = old.iter().chain(new).filter_map(|role| role.role).collect();
+    if !roles.is_empty() {
+        let due = pass.counts_due();
+        pass.tx.wake_roles(&roles, due).await?;
+    }
+    Ok(())
 }
 
 /// Natural keys that an account holds.
@@ -231,12 +265,14 @@ fn audited(
     let personal = |value: &str| pass.engine.link_key().personal(value);
     json!({
         "username": personal(&s.username), "email": personal(&s.email),
+        "pendingEmail": account.pending_email.as_deref().map(personal),
         "company": s.company.as_deref().map(personal), "mobile": s.mobile.as_deref().map(personal),
         "tier": s.tier, "enabled": s.enabled, "emailVerified": account.proved,
         "manageableDevices": s.manageable_devices, "capabilities": s.capabilities, "scope": s.scope,
         "permissions": s.permissions, "individualAccess": s.individual_access, "groups": groups,
         "roles": roles.iter().map(|r| json!({"namespace": r.namespace, "name": r.name, "revision": r.revision})).collect::<Vec<_>>(),
-        "managedBy": account.managed_by,
+        "managedBy": account.managed_by, "activatedAt": account.activated_at.map(|at| at.to_string()),
+        "locale": s.locale, "linkLifetime": s.link_lifetime, "deletionPolicy": s.deletion_policy,
     })
 }
 
@@ -252,34 +288,43 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
         pass.lock(&key).await?;
     }
-    let now = pass.now();
-    for object in pass.tx.managed_objects(account.id).await? {
-        pass.tx.wake(object, now).await?;
+    pass.about(account.id);
+    let actor = pass.answering(account.managed_by).await?;
+    // Whoever waits for room under its quota is bounded by its manager from now on.
+    pass.publish_rooms(Some(account.id)).await?;
+    let managed = pass.tx.wake_managed(account.id).await?;
+    pass.tx.hand_over(account.id).await?;
+    if managed > 0 {
+        let before = json!({"managedBy": account.id, "objects": managed});
+        let after = json!({"managedBy": account.managed_by, "objects": managed});
+        pass.audit("handed-over", actor.clone(), Some(account.tenant), Some(before), Some(after)).await?;
     }
-    pass.tx.hand_over(account.id, account.managed_by).await?;
-    let before = audited(pass, account, &found.groups, &found.roles);
+    let mut before = audited(pass, account, &found.groups, &found.roles);
     // The policy may have been changed since: a deleted object is not applied.
     let policy = spec(pass).map_or(account.settings.deletion_policy, judge::deletion_policy);
     match policy {
         DeletionPolicy::Delete => {
-            let held = pass.tx.release_devices_of(account.id).await?;
-            let held: Vec<_> = held.iter().map(String::as_str).collect();
+            let (held, places) = pass.tx.release_devices_of(account.id).await?;
+            pass.tx.wake_around(&places, None).await?;
             pass.tx.delete_account(account.id).await?;
-            pass.tx.settle_holders(&held).await?;
-            pass.tx.wake_grants_about(&held, None).await?;
-            pass.audit("deleted", "platform".to_owned(), Some(account.tenant), Some(before), None).await?;
+            before["devicesHeld"] = held.into();
+            pass.audit("deleted", actor, Some(account.tenant), Some(before), None).await?;
         }
         DeletionPolicy::Disable => {
             pass.tx.close_links(account.id).await?;
             pass.tx.retire_account(account.id).await?;
-            pass.audit("disabled", "platform".to_owned(), Some(account.tenant), Some(before), None).await?;
+            let mut after = before.clone();
+            after["enabled"] = false.into();
+            pass.audit("disabled", actor, Some(account.tenant), Some(before), Some(after)).await?;
         }
     }
     for key in taken(account) {
         pass.publish(key);
     }
-    pass.publish_rooms(account.managed_by).await?;
-    roles_changed(pass, &found.roles, &[]);
+    for name in &found.groups {
+        pass.publish(Topic::group(account.tenant, name));
+    }
+    roles_changed(pass, &found.roles, &[]).await?;
     pass.freed(&chain);
     pass.counts_changed(account.tenant);
     pass.publish_self();

@@ -1,6 +1,7 @@
 //! Tenants: gather, judge, apply, report; and their removal (R4, R9).
 
 mod judge;
+mod moves;
 mod removal;
 mod report;
 
@@ -22,9 +23,10 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
     }
     let key = pass.key();
     pass.lock(key).await?;
-    let own = pass.tx.chain_of(pass.source(), key).await?;
-    let judged = match judge::judge(pass, own.own()).await {
-        Ok(wanted) => Ok(apply(pass, own.own(), wanted).await?),
+    let chain = pass.tx.chain_of(pass.source(), key).await?;
+    let own = judge::admission(pass, &chain).await?;
+    let judged = match judge::judge(pass, own.as_ref()).await {
+        Ok(wanted) => Ok(apply(pass, own.as_ref(), wanted).await?),
         Err(Stop::Refused(refusal)) => Err(refusal),
         Err(other) => return Err(other),
     };
@@ -58,12 +60,15 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
             created_at: pass.now(),
         };
         pass.tx.insert_tenant(&tenant).await?;
-        let after = audited(&tenant);
+        let after = audited(pass, &tenant);
         pass.audit("created", authority.actor(), Some(id), None, Some(after)).await?;
         pass.counts_changed(id);
         if let Some(parent) = &parent {
             pass.publish(Topic::contents(parent.id));
+            let above = pass.tx.chain(parent.id).await?;
+            pass.taken_room(&above);
         }
+        pass.publish(Topic::taken(&path(parent.as_ref(), &pass.key().name)));
         pass.publish_self();
         return Ok(Action::Created);
     };
@@ -83,13 +88,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         return Ok(Action::Unchanged);
     }
     if moved {
-        pass.counts_changed(old.id);
-        for ancestor in pass.tx.chain(old.id).await?.0 {
-            pass.publish(Topic::tenant_room(ancestor.tenant.id));
-            pass.counts_changed(ancestor.tenant.id);
-        }
-        pass.tx.move_tenant(old, parent.as_ref()).await?;
-        pass.publish(Topic::taken(&old.path));
+        moves::relocate(pass, old, parent.as_ref()).await?;
     }
     pass.tx.update_tenant(&new).await?;
     if new.settings.limits != old.settings.limits {
@@ -99,18 +98,30 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         let now = pass.now();
         pass.tx.wake_downwards(new.id, now).await?;
     }
-    pass.audit("updated", authority.actor(), Some(new.id), Some(audited(old)), Some(audited(&new))).await?;
+    let action = match own {
+        None => "adopted",
+        Some(_) if moved => "moved",
+        Some(_) => "updated",
+    };
+    let (before, after) = (audited(pass, old), audited(pass, &new));
+    pass.audit(action, authority.actor(), Some(new.id), Some(before), Some(after)).await?;
     pass.publish_self();
     Ok(if own.is_none() { Action::Created } else { Action::Updated })
 }
 
-/// A tenant as the audit trail shows it: no addresses.
-fn audited(tenant: &Tenant) -> serde_json::Value {
+/// A tenant as the audit trail shows it: addresses as keyed digests.
+fn audited(pass: &Pass<'_>, tenant: &Tenant) -> serde_json::Value {
     let s = &tenant.settings;
+    let personal = |value: &String| pass.engine.link_key().personal(value);
+    let mail = s.mail.as_ref();
+    let branding = s.branding.as_ref();
     json!({
         "path": tenant.path, "displayName": s.display_name, "enabled": s.enabled, "permitted": tenant.permitted,
         "limits": {"devices": s.limits.devices, "tenants": s.limits.tenants, "accounts": s.limits.accounts, "finer": s.limits.finer},
-        "owner": s.owner, "deletionPolicy": s.deletion_policy, "mailServer": s.mail.as_ref().and_then(|m| m.server.as_ref()),
+        "owner": s.owner, "deletionPolicy": s.deletion_policy, "allowedNamespaces": s.allowed_namespaces,
+        "mailFrom": mail.and_then(|m| m.from.as_ref()).map(personal), "mailReplyTo": mail.and_then(|m| m.reply_to.as_ref()).map(personal),
+        "mailServer": mail.and_then(|m| m.server.as_ref()), "productName": branding.and_then(|b| b.product_name.as_ref()),
+        "supportEmail": branding.and_then(|b| b.support_email.as_ref()).map(personal),
         "managedBy": tenant.managed_by,
     })
 }

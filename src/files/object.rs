@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::order::Family;
 use super::origin::{Excerpt, Origin};
 use crate::api;
 use crate::domain::object::{Kind, ObjectKey};
-use crate::engine::{Manifest, Spec};
+use crate::engine::{FileMetadata, Manifest, Spec};
 
 /// An object as a file has it.
 #[derive(Clone, Debug)]
@@ -40,17 +41,19 @@ impl Object {
         self.excerpt.origin(field)
     }
 
-    /// As the engine wants it, with the generation that the register gives.
-    pub(super) fn manifest(&self, generation: i64, digest: String) -> Manifest {
+    /// As the engine wants it, with what the register knows of it.
+    pub(super) fn manifest(&self, family: &Family<'_>, metadata: FileMetadata) -> Manifest {
         Manifest {
             key: self.key.clone(),
             uid: None,
-            generation,
-            created: None,
+            generation: metadata.generation,
+            created: Some(metadata.born),
+            depth: family.depth(&self.key),
+            tree: Some(family.tree(self)),
             deleting: false,
             annotations: self.annotations.clone(),
             spec: self.spec.clone(),
-            spec_digest: Some(digest),
+            spec_digest: Some(metadata.digest),
             faults: self.faults.clone(),
         }
     }

@@ -1,46 +1,59 @@
-//! R12: the order in which a set of objects is judged. Parents come first, so
-//! that one round is usually enough; nothing depends on it, because whoever
-//! waits is woken.
+//! R12: the order in which a set of objects is judged. Parents come first and
+//! the oldest of those, so that one round is usually enough; nothing depends on
+//! it, because whoever waits is woken and nobody takes what belongs to others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
 use super::object::Object;
-use crate::domain::object::{Kind, ObjectKey};
-use crate::engine::Spec;
+use crate::domain::object::ObjectKey;
+use crate::engine::{self, Claimant, Manifest};
+
+/// Who is above whom within one source.
+pub(super) struct Family<'a> {
+    above: HashMap<&'a ObjectKey, Option<ObjectKey>>,
+}
+
+impl<'a> Family<'a> {
+    pub(super) fn of(objects: &'a [Object]) -> Self {
+        let above = |object: &Object| engine::above(&object.key, &object.written);
+        Self { above: objects.iter().map(|object| (&object.key, above(object))).collect() }
+    }
+
+    /// How many objects are above one.
+    pub(super) fn depth(&self, key: &ObjectKey) -> i64 {
+        engine::depth(key, |key| self.above(key))
+    }
+
+    /// The root tenant of the tree that an object lies in.
+    pub(super) fn tree(&self, object: &Object) -> ObjectKey {
+        engine::tree(&object.key, &object.written, |key| self.above(key))
+    }
+
+    /// An object in the line.
+    pub(super) fn claimant(&self, object: &Object, manifest: &Manifest) -> Option<Claimant> {
+        Some(Claimant {
+            key: object.key.clone(),
+            deleting: false,
+            depth: manifest.depth,
+            born: manifest.created?,
+            tree: manifest.tree.clone()?,
+            claims: engine::claims(&object.key, &object.written),
+        })
+    }
+
+    fn above(&self, key: &ObjectKey) -> Option<ObjectKey> {
+        self.above.get(key)?.clone().filter(|above| self.above.contains_key(above))
+    }
+}
 
 /// Tenants from the root down, then Roles, then SubAdmins from the manager
 /// down, then DeviceGrants; within these by namespace and name.
 pub(super) fn sorted(mut objects: Vec<Object>) -> Vec<Object> {
-    let above: BTreeMap<ObjectKey, ObjectKey> =
-        objects.iter().filter_map(|object| Some((object.key.clone(), above(object)?))).collect();
-    let depths: BTreeMap<ObjectKey, usize> =
-        objects.iter().map(|object| (object.key.clone(), depth(&object.key, &above))).collect();
+    let family = Family::of(&objects);
+    let depths: HashMap<_, _> = objects.iter().map(|o| (o.key.clone(), family.depth(&o.key))).collect();
     objects.sort_by_cached_key(|object| {
-        let ObjectKey { kind, namespace, name } = &object.key;
-        (*kind, depths.get(&object.key).copied(), namespace.clone(), name.clone())
+        let ObjectKey { kind, namespace, name } = object.key.clone();
+        (kind, depths.get(&object.key).copied(), namespace, name)
     });
     objects
-}
-
-/// The object of the same kind that must be there first.
-fn above(object: &Object) -> Option<ObjectKey> {
-    let (kind, reference) = match object.spec.as_ref()? {
-        Spec::Tenant(spec) => (Kind::Tenant, spec.parent_ref.as_ref()?),
-        Spec::SubAdmin(spec) => (Kind::SubAdmin, spec.managed_by_ref.as_ref()?),
-        Spec::Role(_) | Spec::DeviceGrant(_) => return None,
-    };
-    Some(ObjectKey::new(kind, reference.namespace_from(&object.key.namespace), &reference.name))
-}
-
-/// How many objects are above this one; those in a circle count once.
-fn depth(key: &ObjectKey, above: &BTreeMap<ObjectKey, ObjectKey>) -> usize {
-    let mut seen = BTreeSet::from([key]);
-    let mut at = key;
-    while let Some(next) = above.get(at) {
-        if !seen.insert(next) {
-            break;
-        }
-        at = next;
-    }
-    seen.len() - 1
 }

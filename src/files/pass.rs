@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use super::load::Loaded;
+use super::object::Object;
+use super::order::Family;
 use super::origin::Origin;
 use super::surroundings::FileSurroundings;
 use crate::api::annotation;
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::verdict::with_causes;
-use crate::engine::{Action, Engine, EngineError, Manifest, Report};
+use crate::engine::{Action, Claimant, Engine, EngineError, Manifest, Report};
 use crate::store::StoreError;
 
 /// Rounds for each object before a pass gives up on settling.
@@ -64,6 +66,8 @@ pub struct Passes {
     /// In the order of judging; removals of Tenants last, other removals first.
     manifests: Vec<Manifest>,
     places: HashMap<ObjectKey, usize>,
+    /// How each stands in the line (R12); none for removals, which free room.
+    claimants: Vec<Option<Claimant>>,
     done: BTreeMap<usize, Done>,
     due: BTreeMap<Instant, BTreeSet<ObjectKey>>,
     failures: usize,
@@ -78,6 +82,7 @@ impl Passes {
             prune,
             manifests: vec![],
             places: HashMap::new(),
+            claimants: vec![],
             done: BTreeMap::new(),
             due: BTreeMap::new(),
             failures: 0,
@@ -92,13 +97,19 @@ impl Passes {
     /// Takes over what was loaded; says why nothing is removed although that
     /// was asked for.
     pub async fn take(&mut self, loaded: &Loaded) -> Result<Option<&'static str>, EngineError> {
-        let mut manifests = Vec::with_capacity(loaded.objects.len());
-        for object in &loaded.objects {
-            let generation = self.engine.file_generation(&object.key, &object.written).await;
-            let (generation, digest) = generation
-                .map_err(|source| EngineError::Store { key: Box::new(object.key.clone()), source })?;
-            manifests.push((object.manifest(generation, digest), Some(object.origin())));
-        }
+        let written: Vec<_> = loaded.objects.iter().map(|object| (&object.key, &object.written)).collect();
+        let metadata = self.engine.files_metadata(&written).await.map_err(|source| self.database(source))?;
+        let family = Family::of(&loaded.objects);
+        let mut manifests: Vec<_> = loaded
+            .objects
+            .iter()
+            .zip(metadata)
+            .map(|(object, metadata)| (object.manifest(&family, metadata), Some(object)))
+            .collect();
+        manifests.sort_by_cached_key(|(manifest, _)| {
+            let ObjectKey { kind, namespace, name } = &manifest.key;
+            (*kind, manifest.depth, manifest.created, namespace.clone(), name.clone())
+        });
         let mut kept_back = None;
         if self.prune.enabled {
             if !loaded.is_complete() {
@@ -120,14 +131,18 @@ impl Passes {
         self.done.clear();
         self.due.clear();
         self.places.clear();
-        self.manifests.clear();
-        for (place, (manifest, origin)) in manifests.into_iter().enumerate() {
+        self.claimants.clear();
+        for manifest in std::mem::take(&mut self.manifests) {
+            self.engine.dismiss(&manifest.key);
+        }
+        for (place, (manifest, object)) in manifests.into_iter().enumerate() {
             let key = manifest.key.clone();
-            let removal = manifest.deleting;
+            let (removal, origin) = (manifest.deleting, object.map(Object::origin));
             self.done.insert(
                 place,
                 Done { key: key.clone(), origin, report: None, action: None, problem: None, removal },
             );
+            self.claimants.push(object.and_then(|object| family.claimant(object, &manifest)));
             self.places.insert(key, place);
             self.manifests.push(manifest);
         }
@@ -158,6 +173,8 @@ impl Passes {
                     uid: None,
                     generation: report.map_or(1, |report| report.generation),
                     created: None,
+                    depth: 0,
+                    tree: None,
                     deleting: true,
                     spec: None,
                     spec_digest: None,
@@ -170,9 +187,7 @@ impl Passes {
     /// Judges every object once, then the woken ones. `told` hears of each
     /// look at an object, with what that look alone did.
     pub async fn all(&mut self, ahead: Duration, told: &mut dyn FnMut(&Done)) -> Result<(), EngineError> {
-        for place in 0..self.manifests.len() {
-            self.judge(place, told).await?;
-        }
+        self.judge_in_turn((0..self.manifests.len()).collect(), told).await?;
         self.settle(ahead, told).await
     }
 
@@ -180,9 +195,8 @@ impl Passes {
     pub async fn settle(&mut self, ahead: Duration, told: &mut dyn FnMut(&Done)) -> Result<(), EngineError> {
         let mut looks = 0;
         let most = MAX_ROUNDS * self.manifests.len().max(1);
-        for place in self.take_due() {
-            self.judge(place, told).await?;
-        }
+        let due = self.take_due();
+        self.judge_in_turn(due, told).await?;
         loop {
             let woken = self.engine.take_woken(ahead, BATCH).await.map_err(|source| self.database(source))?;
             if woken.is_empty() {
@@ -196,10 +210,20 @@ impl Passes {
                 tracing::warn!(objects = places.len(), "objects keep waking one another; going on later");
                 return Ok(());
             }
-            for place in places {
-                self.judge(place, told).await?;
-            }
+            self.judge_in_turn(places, told).await?;
         }
+    }
+
+    async fn judge_in_turn(
+        &mut self,
+        places: Vec<usize>,
+        told: &mut dyn FnMut(&Done),
+    ) -> Result<(), EngineError> {
+        self.engine.expect(places.iter().filter_map(|place| self.claimants.get(*place)?.clone()));
+        for place in places {
+            self.judge(place, told).await?;
+        }
+        Ok(())
     }
 
     /// What became of the objects, in the order of judging.
@@ -265,7 +289,7 @@ fn stronger(before: Option<Action>, now: Action) -> Action {
         // Created once, created for this pass, whatever follows; and what was
         // refused at first and went through later is not refused.
         (Some(done @ (Action::Created | Action::Deleted)), Action::Unchanged | Action::Updated) => done,
-        (Some(Action::Updated), Action::Unchanged) => Action::Updated,
+        (Some(done @ (Action::Updated | Action::Repaired)), Action::Unchanged) => done,
         (_, now) => now,
     }
 }

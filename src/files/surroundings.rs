@@ -68,6 +68,11 @@ impl Facts {
         faults
     }
 
+    /// Whether a Secret is among the manifests.
+    pub(super) fn has_secret(&self, namespace: &str, name: &str) -> bool {
+        self.secrets.contains_key(&(namespace.to_owned(), name.to_owned()))
+    }
+
     /// Keeps the labels of a `kind: Namespace`.
     pub(super) fn add_namespace(&mut self, document: &Value) -> Vec<(String, String)> {
         let (name, _, labels) = metadata(document);

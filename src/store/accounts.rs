@@ -10,9 +10,9 @@ use super::sql::{Row, Sql, args, json};
 use super::tenants::word;
 use super::{StoreError, Tx};
 use crate::domain::account::{Account, Settings};
+use crate::domain::audit::Actor;
 use crate::domain::key::fold;
 use crate::domain::object::{Kind, ObjectKey};
-use crate::domain::quota::{AccountUse, Bound};
 use crate::domain::role::Assigned;
 
 fn account(row: &Row) -> Result<Account, StoreError> {
@@ -88,6 +88,15 @@ impl Tx {
         self.found(row).await
     }
 
+    /// An account as the audit trail names it; none if it is gone.
+    pub async fn actor(&mut self, id: Uuid) -> Result<Option<Actor>, StoreError> {
+        let sql = "SELECT c.tenant_id, o.namespace, o.name FROM account c LEFT JOIN object o ON o.id = c.object_id WHERE c.id = $1";
+        let Some(row) = self.row(sql, args![id]).await? else { return Ok(None) };
+        let key = row.opt_text("namespace")?.zip(row.opt_text("name")?);
+        let key = key.map(|(namespace, name)| ObjectKey::new(Kind::SubAdmin, namespace, name));
+        Ok(Some(Actor::account(id, row.uuid("tenant_id")?, key.as_ref())))
+    }
+
     async fn found(&mut self, row: Option<Row>) -> Result<Option<Found>, StoreError> {
         let Some(row) = row else { return Ok(None) };
         let account = account(&row)?;
@@ -148,17 +157,19 @@ impl Tx {
             .collect()
     }
 
-    /// Whether the tree of a root tenant has a Root account, other than `except`.
+    /// The Root account of a root tenant, other than `except`: its name, and
+    /// whether an object manages it.
     pub async fn root_of_tree(
         &mut self,
         root_tenant: Uuid,
         except: Option<Uuid>,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<(String, bool)>, StoreError> {
         let sql = Sql {
-            postgres: "SELECT name FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2::uuid IS NULL OR id <> $2)",
-            sqlite: "SELECT name FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2 IS NULL OR id <> $2)",
+            postgres: "SELECT name, object_id FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2::uuid IS NULL OR id <> $2)",
+            sqlite: "SELECT name, object_id FROM account WHERE tenant_id = $1 AND tier = 'Root' AND ($2 IS NULL OR id <> $2)",
         };
-        self.row(sql, args![root_tenant, except]).await?.map(|row| row.text("name")).transpose()
+        let row = self.row(sql, args![root_tenant, except]).await?;
+        row.map(|row| Ok((row.text("name")?, row.opt_uuid("object_id")?.is_some()))).transpose()
     }
 
     /// Adds an account with its place below its managers.
@@ -292,28 +303,44 @@ impl Tx {
         rows.iter().map(|row| row.uuid("ancestor_id")).collect()
     }
 
-    /// Objects of everything that an account answers for.
-    pub async fn managed_objects(&mut self, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
-        let sql = "SELECT object_id FROM account WHERE managed_by = $1 AND object_id IS NOT NULL
-            UNION ALL SELECT object_id FROM tenant WHERE managed_by = $1 AND object_id IS NOT NULL
-            UNION ALL SELECT object_id FROM role WHERE managed_by = $1 AND object_id IS NOT NULL
-            UNION ALL SELECT object_id FROM device_grant WHERE managed_by = $1 AND object_id IS NOT NULL";
-        let rows = self.rows(sql, args![account]).await?;
-        rows.iter().map(|row| row.uuid("object_id")).collect()
+    /// Wakes the objects of everything that an account answers for.
+    pub async fn wake_managed(&mut self, account: Uuid) -> Result<u64, StoreError> {
+        let now = self.now();
+        let sql = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at) SELECT object_id, $2::timestamptz FROM (
+                    SELECT object_id FROM account WHERE managed_by = $1
+                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
+                    UNION SELECT object_id FROM role WHERE managed_by = $1
+                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
+                ) AS managed WHERE object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = LEAST(wakeup.due_at, excluded.due_at)",
+            sqlite: "INSERT INTO wakeup (object_id, due_at) SELECT object_id, $2 FROM (
+                    SELECT object_id FROM account WHERE managed_by = $1
+                    UNION SELECT object_id FROM tenant WHERE managed_by = $1
+                    UNION SELECT object_id FROM role WHERE managed_by = $1
+                    UNION SELECT object_id FROM device_grant WHERE managed_by = $1
+                ) AS managed WHERE object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
+        };
+        self.write(sql, args![account, now]).await
     }
 
-    /// Passes everything that an account answers for to its own manager.
-    pub async fn hand_over(&mut self, account: Uuid, heir: Option<Uuid>) -> Result<(), StoreError> {
-        let below = "SELECT id FROM account WHERE managed_by = $1 ORDER BY id";
-        for row in self.rows(below, args![account]).await? {
-            self.move_account(row.uuid("id")?, heir).await?;
-        }
+    /// Passes everything that an account answers for, and the groups that it
+    /// created, to its own manager; to the platform if it has none.
+    pub async fn hand_over(&mut self, account: Uuid) -> Result<(), StoreError> {
         for sql in [
-            "UPDATE tenant SET managed_by = $2 WHERE managed_by = $1",
-            "UPDATE role SET managed_by = $2 WHERE managed_by = $1",
-            "UPDATE device_grant SET managed_by = $2 WHERE managed_by = $1",
+            // Whoever was below it is one level nearer to everybody above it.
+            "UPDATE account_ancestor SET distance = distance - 1
+                WHERE account_id IN (SELECT account_id FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0)
+                  AND ancestor_id IN (SELECT ancestor_id FROM account_ancestor WHERE account_id = $1 AND distance > 0)",
+            "DELETE FROM account_ancestor WHERE ancestor_id = $1 AND distance > 0",
+            "UPDATE account SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE tenant SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE role SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE device_grant SET managed_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE managed_by = $1",
+            "UPDATE user_group SET created_by = (SELECT heir.managed_by FROM account heir WHERE heir.id = $1) WHERE created_by = $1",
         ] {
-            self.write(sql, args![account, heir]).await?;
+            self.write(sql, args![account]).await?;
         }
         Ok(())
     }
@@ -321,6 +348,7 @@ impl Tx {
     /// Removes an account with its personal data, credentials, links and
     /// queued mails (R9).
     pub async fn delete_account(&mut self, id: Uuid) -> Result<(), StoreError> {
+        self.forget_groups_of(id).await?;
         self.write("DELETE FROM account WHERE id = $1", args![id]).await?;
         Ok(())
     }
@@ -332,84 +360,32 @@ impl Tx {
         Ok(())
     }
 
-    /// Replaces an account's groups.
-    pub async fn put_groups(&mut self, id: Uuid, groups: &BTreeSet<String>) -> Result<(), StoreError> {
-        self.write("DELETE FROM account_group WHERE account_id = $1", args![id]).await?;
-        let sql = Sql {
-            postgres: "INSERT INTO account_group (account_id, name) SELECT $1, jsonb_array_elements_text($2)",
-            sqlite: "INSERT INTO account_group (account_id, name) SELECT $1, value FROM json_each($2)",
-        };
-        self.write(sql, args![id, json(groups)]).await?;
-        Ok(())
-    }
-
     /// Replaces an account's copied roles.
     pub async fn put_assigned_roles(&mut self, id: Uuid, roles: &[Assigned]) -> Result<(), StoreError> {
         self.write("DELETE FROM account_role WHERE account_id = $1", args![id]).await?;
-        for (position, role) in roles.iter().enumerate() {
-            let sql = "INSERT INTO account_role (account_id, position, role_id, namespace, name, revision, pinned, content)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-            self.write(
-                sql,
-                args![
-                    id,
-                    i64::try_from(position).unwrap_or(i64::MAX),
-                    role.role,
-                    &role.namespace,
-                    &role.name,
-                    &role.revision,
-                    role.pinned,
-                    json(&role.content),
-                ],
-            )
-            .await?;
+        if roles.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// What an account holds and has delegated, with everybody below it who
-    /// has no quota of their own (R3).
-    pub async fn account_use(&mut self, id: Uuid, except: Option<Uuid>) -> Result<AccountUse, StoreError> {
+        let list: Vec<_> = roles
+            .iter()
+            .enumerate()
+            .map(|(position, role)| {
+                serde_json::json!({
+                    "position": position, "role": role.role, "namespace": role.namespace, "name": role.name,
+                    "revision": role.revision, "pinned": role.pinned, "content": role.content,
+                })
+            })
+            .collect();
         let sql = Sql {
-            postgres: "WITH RECURSIVE own (id) AS (
-                    SELECT $1::uuid
-                    UNION SELECT c.id FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices IS NULL AND ($2::uuid IS NULL OR c.id <> $2))
-                SELECT (SELECT count(*) FROM device WHERE holder_account IN (SELECT id FROM own)) AS held,
-                       CAST((SELECT COALESCE(SUM(manageable_devices), 0) FROM account
-                            WHERE managed_by IN (SELECT id FROM own) AND manageable_devices IS NOT NULL AND ($2::uuid IS NULL OR id <> $2)) AS bigint) AS delegated",
-            sqlite: "WITH RECURSIVE own (id) AS (
-                    SELECT $1
-                    UNION SELECT c.id FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices IS NULL AND ($2 IS NULL OR c.id <> $2))
-                SELECT (SELECT count(*) FROM device WHERE holder_account IN (SELECT id FROM own)) AS held,
-                       (SELECT COALESCE(SUM(manageable_devices), 0) FROM account
-                            WHERE managed_by IN (SELECT id FROM own) AND manageable_devices IS NOT NULL AND ($2 IS NULL OR id <> $2)) AS delegated",
+            postgres: "INSERT INTO account_role (account_id, position, role_id, namespace, name, revision, pinned, content)
+                SELECT $1, (value->>'position')::bigint, (value->>'role')::uuid, value->>'namespace', value->>'name',
+                    value->>'revision', (value->>'pinned')::boolean, value->'content' FROM jsonb_array_elements($2)",
+            sqlite: "INSERT INTO account_role (account_id, position, role_id, namespace, name, revision, pinned, content)
+                SELECT $1, value->>'position', value->>'role', value->>'namespace', value->>'name',
+                    value->>'revision', value->>'pinned', value->'content' FROM json_each($2)",
         };
-        let row = self.one(sql, args![id, except]).await?;
-        Ok(AccountUse { held: row.int("held")?, delegated: row.int("delegated")? })
-    }
-
-    /// The nearest account, from `manager` upwards, that has a quota; its use
-    /// is counted without the account `except`.
-    pub async fn quota_bound(
-        &mut self,
-        manager: Option<Uuid>,
-        except: Option<Uuid>,
-    ) -> Result<Option<Bound>, StoreError> {
-        let Some(manager) = manager else { return Ok(None) };
-        let sql = "SELECT c.id, c.manageable_devices, o.namespace, o.name FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
-            LEFT JOIN object o ON o.id = c.object_id
-            WHERE a.account_id = $1 AND c.manageable_devices IS NOT NULL ORDER BY a.distance LIMIT 1";
-        let Some(row) = self.row(sql, args![manager]).await? else {
-            return Ok(None);
-        };
-        let id = row.uuid("id")?;
-        let key = match (row.opt_text("namespace")?, row.opt_text("name")?) {
-            (Some(namespace), Some(name)) => format!("SubAdmin {namespace}/{name}"),
-            _ => "an unmanaged account".to_owned(),
-        };
-        let quota = row.int("manageable_devices")?;
-        let used = self.account_use(id, except).await?;
-        Ok(Some(Bound { account: id, key, quota, used }))
+        self.write(sql, args![id, json(&list)]).await?;
+        Ok(())
     }
 
     /// Stores a new password.

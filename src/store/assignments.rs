@@ -107,9 +107,9 @@ impl Tx {
 
     /// Ends everything that an account was given, before it goes: by `reclaim`
     /// the devices return to whoever gave them, or stay in its tenant. What it
-    /// handed on ends either way. Wakes the grants concerned; where the devices
-    /// were.
-    pub async fn release_devices_of(&mut self, account: Uuid) -> Result<Places, StoreError> {
+    /// handed on ends either way. Wakes the grants concerned; how many devices
+    /// there were, and where.
+    pub async fn release_devices_of(&mut self, account: Uuid) -> Result<(usize, Places), StoreError> {
         let next = "SELECT a.device_id, a.position, g.reclaim FROM device_assignment a LEFT JOIN device_grant g ON g.id = a.grant_id
             WHERE a.receiver_account = $1 ORDER BY a.device_id, a.position DESC LIMIT $2";
         let stay = Sql {
@@ -117,12 +117,13 @@ impl Tx {
                 WHERE a.device_id = c.value->>0 AND a.position = (c.value->>1)::bigint",
             sqlite: "UPDATE device_assignment SET receiver_account = NULL, grant_id = NULL WHERE (device_id, position) IN (SELECT c.value->>0, c.value->>1 FROM json_each($1) c)",
         };
-        let mut places = Places::default();
+        let (mut devices, mut places) = (0, Places::default());
         loop {
             let rows = self.rows(next, args![account, PAGE]).await?;
             if rows.is_empty() {
-                return Ok(places);
+                return Ok((devices, places));
             }
+            devices += rows.len();
             let (mut cuts, mut kept) = (vec![], vec![]);
             for row in &rows {
                 let (id, position) = (row.text("device_id")?, row.int("position")?);

@@ -5,19 +5,15 @@
 
 mod standing;
 
-use std::collections::BTreeMap;
-
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::sql::{Row, Sql, args, json};
 use super::tenants::word;
 use super::{StoreError, Tx};
-use crate::domain::account::holding;
+use crate::domain::authority::Sight;
 use crate::domain::grant::devices::{Claim, Holder, Own, Place, Standing, State};
-use crate::domain::grant::{Grant, Mode, Receiver};
-use crate::domain::object::{Kind, ObjectKey};
-use crate::domain::permission::{Holding, Permissions};
-use crate::domain::role::Assigned;
+use crate::domain::grant::{Grant, Receiver};
 use crate::domain::tenant::{Operator, Requirement};
 use standing::{keyed, search_args};
 
@@ -35,13 +31,21 @@ pub struct Search {
     has_units: bool,
     requirements: serde_json::Value,
     selects: bool,
-    way: &'static str,
+    mode: &'static str,
     holders: bool,
+    narrow: bool,
+    only_below: bool,
+    its_tenant: Option<Uuid>,
+    groups: serde_json::Value,
+    roles: serde_json::Value,
+    tenants: serde_json::Value,
+    source: String,
+    now: Timestamp,
 }
 
 impl Search {
-    /// How `grant` looks. `holders`: whether it matters who holds each device.
-    pub fn new(grant: &Grant, holders: bool) -> Self {
+    /// How `grant` looks; times are compared with `now`.
+    pub fn new(grant: &Grant, now: Timestamp) -> Self {
         let selection = &grant.selection;
         let requirements: Vec<Requirement> = match &selection.selector {
             Some(selector) if !selection.all => {
@@ -58,6 +62,7 @@ impl Search {
         let requirements = requirements.into_iter().map(|Requirement { key, operator, values }| {
             serde_json::json!({"key": key, "operator": operator, "values": values})
         });
+        let nothing = serde_json::Value::Array(vec![]);
         Self {
             grant: grant.id,
             tenant: grant.tenant,
@@ -67,13 +72,38 @@ impl Search {
             has_units: !selection.unit_ids.is_empty(),
             requirements: requirements.collect(),
             selects: selection.all || selection.selector.is_some(),
-            way: match grant.mode {
-                Mode::Assign => "Assign",
-                Mode::Share if grant.is_to_itself() => "Own",
-                Mode::Share => "Share",
-            },
-            holders: holders || (grant.mode == Mode::Share && grant.is_to_itself()),
+            mode: grant.mode.as_str(),
+            holders: false,
+            narrow: false,
+            only_below: false,
+            its_tenant: None,
+            groups: nothing.clone(),
+            roles: nothing.clone(),
+            tenants: nothing,
+            source: String::new(),
+            now,
         }
+    }
+
+    /// The giver sees no more than this; `source` resolves what its scope names.
+    #[must_use]
+    pub fn seen_by(mut self, sight: &Sight, source: &str) -> Self {
+        let scope = sight.scope.clone().unwrap_or_default();
+        self.narrow = true;
+        self.only_below = sight.only_below;
+        self.its_tenant = Some(sight.tenant);
+        self.groups = json(&scope.groups);
+        self.roles = json(&scope.roles);
+        self.tenants = json(&scope.tenants);
+        source.clone_into(&mut self.source);
+        self
+    }
+
+    /// It matters who holds each device: a limit binds the receiver.
+    #[must_use]
+    pub const fn by_holder(mut self) -> Self {
+        self.holders = true;
+        self
     }
 }
 
@@ -96,7 +126,7 @@ fn seen(row: &Row) -> Result<Seen, StoreError> {
         text => text.parse().map(Some).map_err(|_| shape()),
     };
     let parts: Vec<&str> = key.split(',').collect();
-    let [mark, reachable, own, place, tenant, account, by] = parts.as_slice() else {
+    let [mark, reachable, own, place, tenant, account] = parts.as_slice() else {
         return Err(shape());
     };
     let mark: Option<State> = match *mark {
@@ -120,7 +150,6 @@ fn seen(row: &Row) -> Result<Seen, StoreError> {
             },
         },
         holder: Holder { tenant: id(tenant)?, account: id(account)? },
-        by: id(by)?,
     };
     Ok(Seen { devices: row.int("n")?, standing, key })
 }
@@ -201,11 +230,11 @@ impl Tx {
         let sql = Sql {
             postgres: keyed!(
                 postgres,
-                "SELECT id, key FROM keyed WHERE key IN (SELECT jsonb_array_elements_text($10)) AND id > $11 ORDER BY id LIMIT $12"
+                "SELECT id, key FROM keyed WHERE key IN (SELECT jsonb_array_elements_text($18)) AND id > $19 ORDER BY id LIMIT $20"
             ),
             sqlite: keyed!(
                 sqlite,
-                "SELECT id, key FROM keyed WHERE key IN (SELECT value FROM json_each($10)) AND id > $11 ORDER BY id LIMIT $12"
+                "SELECT id, key FROM keyed WHERE key IN (SELECT value FROM json_each($18)) AND id > $19 ORDER BY id LIMIT $20"
             ),
         };
         let rows = self.rows(sql, search_args![search, json(&keys), after, PAGE]).await?;
@@ -220,8 +249,8 @@ impl Tx {
         after: &str,
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let sql = keyed!(
-            "SELECT a.device_id, a.position FROM device_assignment a WHERE a.grant_id = $1 AND a.device_id > $10
-             AND a.device_id NOT IN (SELECT id FROM keyed WHERE here = 1) ORDER BY a.device_id LIMIT $11"
+            "SELECT a.device_id, a.position FROM device_assignment a WHERE a.grant_id = $1 AND a.device_id > $18
+             AND a.device_id NOT IN (SELECT id FROM keyed WHERE here = 1) ORDER BY a.device_id LIMIT $19"
         );
         let rows = self.rows(sql, search_args![search, after, PAGE]).await?;
         rows.iter().map(|row| Ok((row.text("device_id")?, row.int("position")?))).collect()
@@ -235,10 +264,10 @@ impl Tx {
         after: &str,
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let sql = Sql {
-            postgres: keyed!(postgres, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM jsonb_array_elements($10))
-                SELECT k.id, k.place FROM keyed k JOIN given g ON g.key = k.key WHERE (g.until IS NULL OR k.id <= g.until COLLATE \"C\") AND k.id > $11 ORDER BY k.id LIMIT $12"),
-            sqlite: keyed!(sqlite, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM json_each($10))
-                SELECT k.id, k.place FROM keyed k JOIN given g ON g.key = k.key WHERE (g.until IS NULL OR k.id <= g.until) AND k.id > $11 ORDER BY k.id LIMIT $12"),
+            postgres: keyed!(postgres, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM jsonb_array_elements($18))
+                SELECT k.id, k.place FROM keyed k JOIN given g ON g.key = k.key WHERE (g.until IS NULL OR k.id <= g.until COLLATE \"C\") AND k.id > $19 ORDER BY k.id LIMIT $20"),
+            sqlite: keyed!(sqlite, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM json_each($18))
+                SELECT k.id, k.place FROM keyed k JOIN given g ON g.key = k.key WHERE (g.until IS NULL OR k.id <= g.until) AND k.id > $19 ORDER BY k.id LIMIT $20"),
         };
         let rows = self.rows(sql, search_args![search, json(&given), after, PAGE]).await?;
         rows.iter().map(|row| Ok((row.text("id")?, row.int("place")?))).collect()
@@ -252,13 +281,13 @@ impl Tx {
             Receiver::Tenant(tenant) | Receiver::Group { tenant, .. } => (*tenant, None),
         };
         let links = Sql {
-            postgres: keyed!(postgres, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM jsonb_array_elements($10))
+            postgres: keyed!(postgres, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM jsonb_array_elements($18))
                 INSERT INTO device_assignment (device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account)
-                SELECT k.id, k.place, $1, $2, CASE WHEN k.account_gives THEN $3::uuid END, $11, $12::uuid FROM keyed k JOIN given g ON g.key = k.key
+                SELECT k.id, k.place, $1, $2, CASE WHEN k.account_gives THEN $3::uuid END, $19, $20::uuid FROM keyed k JOIN given g ON g.key = k.key
                 WHERE g.until IS NULL OR k.id <= g.until COLLATE \"C\""),
-            sqlite: keyed!(sqlite, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM json_each($10))
+            sqlite: keyed!(sqlite, ", given AS MATERIALIZED (SELECT value->>'key' AS key, value->>'until' AS until FROM json_each($18))
                 INSERT INTO device_assignment (device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account)
-                SELECT k.id, k.place, $1, $2, CASE WHEN k.account_gives THEN $3 END, $11, $12 FROM keyed k JOIN given g ON g.key = k.key
+                SELECT k.id, k.place, $1, $2, CASE WHEN k.account_gives THEN $3 END, $19, $20 FROM keyed k JOIN given g ON g.key = k.key
                 WHERE g.until IS NULL OR k.id <= g.until"),
         };
         self.write(links, search_args![search, json(&given), tenant, account]).await?;
@@ -287,11 +316,11 @@ impl Tx {
             return Ok(());
         }
         let sql = Sql {
-            postgres: keyed!(postgres, ", decided AS MATERIALIZED (SELECT value->>'key' AS key, value->>'state' AS state, value->>'why' AS why, value->>'after' AS after FROM jsonb_array_elements($10))
+            postgres: keyed!(postgres, ", decided AS MATERIALIZED (SELECT value->>'key' AS key, value->>'state' AS state, value->>'why' AS why, value->>'after' AS after FROM jsonb_array_elements($18))
                 INSERT INTO grant_device (grant_id, device_id, state, why)
                 SELECT $1, k.id, c.state, c.why FROM keyed k JOIN decided c ON c.key = k.key WHERE k.id > c.after COLLATE \"C\"
                 ON CONFLICT (grant_id, device_id) DO UPDATE SET state = excluded.state, why = excluded.why"),
-            sqlite: keyed!(sqlite, ", decided AS MATERIALIZED (SELECT value->>'key' AS key, value->>'state' AS state, value->>'why' AS why, value->>'after' AS after FROM json_each($10))
+            sqlite: keyed!(sqlite, ", decided AS MATERIALIZED (SELECT value->>'key' AS key, value->>'state' AS state, value->>'why' AS why, value->>'after' AS after FROM json_each($18))
                 INSERT INTO grant_device (grant_id, device_id, state, why)
                 SELECT $1, k.id, c.state, c.why FROM keyed k JOIN decided c ON c.key = k.key WHERE k.id > c.after
                 ON CONFLICT (grant_id, device_id) DO UPDATE SET state = excluded.state, why = excluded.why"),
@@ -345,63 +374,5 @@ impl Tx {
         let units = rows.iter().map(|row| row.text("unit")).collect::<Result<_, _>>()?;
         let n = rows.first().map(|row| row.int("n")).transpose()?.unwrap_or_default();
         Ok((units, n))
-    }
-
-    /// What some accounts may do by their own rules and roles, with the object
-    /// of each.
-    pub async fn holdings(
-        &mut self,
-        accounts: &[Uuid],
-    ) -> Result<BTreeMap<Uuid, (Option<ObjectKey>, Holding)>, StoreError> {
-        let roles = Sql {
-            postgres: "SELECT account_id, role_id, namespace, name, revision, pinned, content FROM account_role WHERE account_id IN (SELECT jsonb_array_elements_text($1)::uuid)",
-            sqlite: "SELECT account_id, role_id, namespace, name, revision, pinned, content FROM account_role WHERE account_id IN (SELECT value FROM json_each($1))",
-        };
-        let mut assigned: BTreeMap<Uuid, Vec<Assigned>> = BTreeMap::new();
-        for row in self.rows(roles, args![json(&accounts)]).await? {
-            assigned.entry(row.uuid("account_id")?).or_default().push(Assigned {
-                role: row.opt_uuid("role_id")?,
-                namespace: row.text("namespace")?,
-                name: row.text("name")?,
-                revision: row.text("revision")?,
-                pinned: row.bool("pinned")?,
-                content: row.json("content")?,
-            });
-        }
-        let sql = Sql {
-            postgres: "SELECT c.*, o.namespace AS object_namespace, o.name AS object_name FROM account c LEFT JOIN object o ON o.id = c.object_id
-                WHERE c.id IN (SELECT jsonb_array_elements_text($1)::uuid)",
-            sqlite: "SELECT c.*, o.namespace AS object_namespace, o.name AS object_name FROM account c LEFT JOIN object o ON o.id = c.object_id
-                WHERE c.id IN (SELECT value FROM json_each($1))",
-        };
-        let mut holdings = BTreeMap::new();
-        for row in self.rows(sql, args![json(&accounts)]).await? {
-            let account = super::accounts::account(&row)?;
-            let key = match (row.opt_text("object_namespace")?, row.opt_text("object_name")?) {
-                (Some(namespace), Some(name)) => Some(ObjectKey::new(Kind::SubAdmin, namespace, name)),
-                _ => None,
-            };
-            let roles = assigned.remove(&account.id).unwrap_or_default();
-            holdings.insert(account.id, (key, holding(&account.settings, &roles)));
-        }
-        Ok(holdings)
-    }
-
-    /// What some Assigns let their receivers do, with the object of each.
-    pub async fn permissions_of_grants(
-        &mut self,
-        grants: &[Uuid],
-    ) -> Result<BTreeMap<Uuid, (ObjectKey, Permissions)>, StoreError> {
-        let sql = Sql {
-            postgres: "SELECT id, namespace, name, permissions FROM device_grant WHERE id IN (SELECT jsonb_array_elements_text($1)::uuid)",
-            sqlite: "SELECT id, namespace, name, permissions FROM device_grant WHERE id IN (SELECT value FROM json_each($1))",
-        };
-        let rows = self.rows(sql, args![json(&grants)]).await?;
-        rows.iter()
-            .map(|row| {
-                let key = ObjectKey::new(Kind::DeviceGrant, row.text("namespace")?, row.text("name")?);
-                Ok((row.uuid("id")?, (key, row.json("permissions")?)))
-            })
-            .collect()
     }
 }

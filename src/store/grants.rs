@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::sql::{Row, args, json};
+use super::sql::{Row, Sql, args, json};
 use super::tenants::word;
 use super::{StoreError, Tx};
 use crate::domain::grant::{Grant, Receiver};
@@ -99,18 +99,30 @@ impl Tx {
         )
         .await?;
         self.write("DELETE FROM grant_receiver WHERE grant_id = $1", args![g.id]).await?;
-        for (position, receiver) in g.receivers.iter().enumerate() {
-            let (tenant, account, group) = match receiver {
-                Receiver::Tenant(tenant) => (Some(*tenant), None, None),
-                Receiver::Account { account, .. } => (None, Some(*account), None),
-                Receiver::Group { tenant, name } => (Some(*tenant), None, Some(name.clone())),
-            };
-            self.write(
-                "INSERT INTO grant_receiver (grant_id, position, tenant_id, account_id, group_name) VALUES ($1, $2, $3, $4, $5)",
-                args![g.id, i64::try_from(position).unwrap_or(i64::MAX), tenant, account, group],
-            )
-            .await?;
+        if g.receivers.is_empty() {
+            return Ok(());
         }
+        let list: Vec<_> = g
+            .receivers
+            .iter()
+            .enumerate()
+            .map(|(position, receiver)| match receiver {
+                Receiver::Tenant(tenant) => serde_json::json!({"position": position, "tenant": tenant}),
+                Receiver::Account { account, .. } => {
+                    serde_json::json!({"position": position, "account": account})
+                }
+                Receiver::Group { tenant, name } => {
+                    serde_json::json!({"position": position, "tenant": tenant, "group": name})
+                }
+            })
+            .collect();
+        let sql = Sql {
+            postgres: "INSERT INTO grant_receiver (grant_id, position, tenant_id, account_id, group_name)
+                SELECT $1, (value->>'position')::bigint, (value->>'tenant')::uuid, (value->>'account')::uuid, value->>'group' FROM jsonb_array_elements($2)",
+            sqlite: "INSERT INTO grant_receiver (grant_id, position, tenant_id, account_id, group_name)
+                SELECT $1, value->>'position', value->>'tenant', value->>'account', value->>'group' FROM json_each($2)",
+        };
+        self.write(sql, args![g.id, json(&list)]).await?;
         Ok(())
     }
 

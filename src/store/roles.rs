@@ -1,11 +1,14 @@
 //! Rows of roles and of every content that they have had.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use super::sql::{Row, args, json};
+use super::sql::{Row, Sql, args, json};
 use super::tenants::word;
 use super::{StoreError, Tx};
-use crate::domain::object::ObjectKey;
+use crate::domain::account::Ref;
+use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::role::{Content, Role};
 
 fn role(row: &Row) -> Result<Role, StoreError> {
@@ -40,10 +43,46 @@ impl Tx {
             .transpose()
     }
 
-    /// The content of one revision, if the role has ever had it.
-    pub async fn role_revision(&mut self, id: Uuid, revision: &str) -> Result<Option<Content>, StoreError> {
-        let sql = "SELECT content FROM role_revision WHERE role_id = $1 AND revision = $2";
-        self.row(sql, args![id, revision]).await?.map(|row| row.json("content")).transpose()
+    /// The roles that these objects manage, each with its object.
+    pub async fn roles_of(
+        &mut self,
+        source: &str,
+        keys: &[ObjectKey],
+    ) -> Result<BTreeMap<ObjectKey, Role>, StoreError> {
+        let names: Vec<_> =
+            keys.iter().map(|k| Ref { namespace: k.namespace.clone(), name: k.name.clone() }).collect();
+        let sql = Sql {
+            postgres: "SELECT r.*, o.namespace AS object_namespace, o.name AS object_name FROM jsonb_array_elements($2) w
+                JOIN object o ON o.source = $1 AND o.kind = 'Role' AND o.namespace = w.value->>'namespace' AND o.name = w.value->>'name'
+                JOIN role r ON r.object_id = o.id",
+            sqlite: "SELECT r.*, o.namespace AS object_namespace, o.name AS object_name FROM json_each($2) w
+                JOIN object o ON o.source = $1 AND o.kind = 'Role' AND o.namespace = w.value->>'namespace' AND o.name = w.value->>'name'
+                JOIN role r ON r.object_id = o.id",
+        };
+        let rows = self.rows(sql, args![source, json(&names)]).await?;
+        rows.iter()
+            .map(|row| {
+                let (namespace, name) = (row.text("object_namespace")?, row.text("object_name")?);
+                Ok((ObjectKey::new(Kind::Role, namespace, name), role(row)?))
+            })
+            .collect()
+    }
+
+    /// The contents of these revisions, as far as the roles have ever had them.
+    pub async fn role_revisions(
+        &mut self,
+        wanted: &[(Uuid, &str)],
+    ) -> Result<BTreeMap<(Uuid, String), Content>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT v.role_id, v.revision, v.content FROM jsonb_array_elements($1) w
+                JOIN role_revision v ON v.role_id = (w.value->>0)::uuid AND v.revision = w.value->>1",
+            sqlite: "SELECT v.role_id, v.revision, v.content FROM json_each($1) w
+                JOIN role_revision v ON v.role_id = w.value->>0 AND v.revision = w.value->>1",
+        };
+        let rows = self.rows(sql, args![json(&wanted)]).await?;
+        rows.iter()
+            .map(|row| Ok(((row.uuid("role_id")?, row.text("revision")?), row.json("content")?)))
+            .collect()
     }
 
     /// Adds or replaces a role, and remembers its revision.
@@ -93,6 +132,13 @@ impl Tx {
         let sql = "SELECT count(*) AS assigned, count(CASE WHEN revision <> $2 THEN 1 END) AS outdated FROM account_role WHERE role_id = $1";
         let row = self.one(sql, args![id, revision]).await?;
         Ok((row.int("assigned")?, row.int("outdated")?))
+    }
+
+    /// The present revisions of the roles that an account has copies of.
+    pub async fn latest_revisions(&mut self, account: Uuid) -> Result<Vec<(Uuid, String)>, StoreError> {
+        let sql = "SELECT r.id, r.revision FROM account_role a JOIN role r ON r.id = a.role_id WHERE a.account_id = $1";
+        let rows = self.rows(sql, args![account]).await?;
+        rows.iter().map(|row| Ok((row.uuid("id")?, row.text("revision")?))).collect()
     }
 
     /// Removes a role; copies stay in force (R6).

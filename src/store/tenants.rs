@@ -1,15 +1,14 @@
 //! Rows of tenants, the closure of who is above whom, and what a subtree
 //! contains.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use uuid::Uuid;
 
 use super::sql::{Row, Sql, args, json};
 use super::{StoreError, Tx};
-use crate::domain::account::Ref;
 use crate::domain::object::{Kind, ObjectKey};
-use crate::domain::quota::TenantUse;
 use crate::domain::tenant::{Chain, DeletionPolicy, Level, Limits, Settings, Tenant};
-use crate::domain::tier::Tier;
 
 /// Reads a word that serde writes as a JSON string.
 pub(super) fn word<T: serde::de::DeserializeOwned>(column: &str, text: String) -> Result<T, StoreError> {
@@ -46,7 +45,7 @@ fn tenant(row: &Row) -> Result<Tenant, StoreError> {
     })
 }
 
-fn level(row: &Row) -> Result<Level, StoreError> {
+pub(super) fn level(row: &Row) -> Result<Level, StoreError> {
     Ok(Level {
         tenant: tenant(row)?,
         key: match (row.opt_text("object_namespace")?, row.opt_text("object_name")?) {
@@ -78,6 +77,23 @@ impl Tx {
             WHERE a.tenant_id = $1 ORDER BY a.distance";
         let rows = self.rows(sql, args![id]).await?;
         Ok(Chain(rows.iter().map(level).collect::<Result<_, _>>()?))
+    }
+
+    /// Each of these tenants with all above it, nearest first.
+    pub async fn chains(&mut self, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, Chain>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
+                WHERE a.tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid) ORDER BY a.tenant_id, a.distance",
+            sqlite: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+                FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
+                WHERE a.tenant_id IN (SELECT value FROM json_each($1)) ORDER BY a.tenant_id, a.distance",
+        };
+        let mut chains = BTreeMap::<Uuid, Chain>::new();
+        for row in self.rows(sql, args![json(ids)]).await? {
+            chains.entry(row.uuid("below")?).or_default().0.push(level(&row)?);
+        }
+        Ok(chains)
     }
 
     /// The tenant at a path: the natural key, parent and name in one.
@@ -160,113 +176,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Moves a tenant with everything below it under another parent.
-    pub async fn move_tenant(&mut self, old: &Tenant, parent: Option<&Tenant>) -> Result<(), StoreError> {
-        let path = crate::domain::tenant::path(parent, &old.name);
-        let root = parent.map_or(old.id, |p| p.root);
-        // Cut the subtree off everything above it ...
-        self.write(
-            "DELETE FROM tenant_ancestor
-             WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)
-               AND ancestor_id IN (SELECT ancestor_id FROM tenant_ancestor WHERE tenant_id = $1 AND ancestor_id <> $1)",
-            args![old.id],
-        )
-        .await?;
-        // ... and put all of it below the new parent.
-        self.write(
-            "INSERT INTO tenant_ancestor (tenant_id, ancestor_id, distance)
-             SELECT down.tenant_id, up.ancestor_id, down.distance + up.distance + 1
-             FROM tenant_ancestor down CROSS JOIN tenant_ancestor up
-             WHERE down.ancestor_id = $1 AND up.tenant_id = $2",
-            args![old.id, parent.map(|p| p.id)],
-        )
-        .await?;
-        let length = i64::try_from(old.path.chars().count()).unwrap_or(i64::MAX);
-        let sql = Sql {
-            postgres: "UPDATE tenant SET path = $2 || substr(path, ($3 + 1)::int), root_id = $4
-                 WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
-            sqlite: "UPDATE tenant SET path = $2 || substr(path, $3 + 1), root_id = $4
-                 WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
-        };
-        self.write(sql, args![old.id, path, length, root]).await?;
-        self.write("UPDATE tenant SET parent_id = $2 WHERE id = $1", args![old.id, parent.map(|p| p.id)])
-            .await?;
-        Ok(())
-    }
-
     /// Removes one tenant that nothing is inside of any more.
     pub async fn delete_tenant(&mut self, id: Uuid) -> Result<(), StoreError> {
         self.write("DELETE FROM tenant WHERE id = $1", args![id]).await?;
         Ok(())
-    }
-
-    /// What the subtrees of a tenant and of each tenant above it contain.
-    pub async fn uses(&mut self, id: Uuid) -> Result<Vec<TenantUse>, StoreError> {
-        self.count_uses(id, i64::MAX).await
-    }
-
-    /// What the subtree of one tenant contains.
-    pub async fn use_of(&mut self, id: Uuid) -> Result<TenantUse, StoreError> {
-        Ok(self.count_uses(id, 0).await?.pop().unwrap_or_default())
-    }
-
-    /// Counts the subtrees of a tenant and of those up to `above` levels above it.
-    async fn count_uses(&mut self, id: Uuid, above: i64) -> Result<Vec<TenantUse>, StoreError> {
-        let mut uses: Vec<TenantUse> = vec![];
-        let sql = "SELECT up.ancestor_id AS tenant, 'tenants' AS what, '' AS namespace, '' AS name, count(*) AS n
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id AND down.distance > 0
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id
-            UNION ALL SELECT up.ancestor_id, 'tier', '', c.tier, count(*)
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id, c.tier
-            UNION ALL SELECT up.ancestor_id, 'role', r.namespace, r.name, count(*)
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN account c ON c.tenant_id = down.tenant_id
-                JOIN account_role r ON r.account_id = c.id
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id, r.namespace, r.name
-            UNION ALL SELECT up.ancestor_id, 'devices', '', '', count(*)
-                FROM tenant_ancestor up JOIN tenant_ancestor down ON down.ancestor_id = up.ancestor_id JOIN device d ON d.holder_tenant = down.tenant_id
-                WHERE up.tenant_id = $1 AND up.distance <= $2 GROUP BY up.ancestor_id";
-        for row in self.rows(sql, args![id, above]).await? {
-            let tenant = row.uuid("tenant")?;
-            let n = row.int("n")?;
-            let at = match uses.iter().position(|u| u.tenant == tenant) {
-                Some(at) => at,
-                None => {
-                    uses.push(TenantUse { tenant, ..TenantUse::default() });
-                    uses.len() - 1
-                }
-            };
-            let entry = &mut uses[at];
-            match row.text("what")?.as_str() {
-                "tenants" => entry.tenants = n,
-                "devices" => entry.devices = n,
-                "role" => {
-                    let role = Ref { namespace: row.text("namespace")?, name: row.text("name")? };
-                    entry.by_role.push((role, n));
-                }
-                _ => {
-                    let tier: Tier = word("tier", row.text("name")?)?;
-                    entry.accounts += n;
-                    entry.by_tier.push((tier, n));
-                }
-            }
-        }
-        Ok(uses)
-    }
-
-    /// The largest consumers inside a tenant, for the message of a refusal:
-    /// its direct children and itself, by number of accounts.
-    pub async fn largest_consumers(&mut self, id: Uuid) -> Result<String, StoreError> {
-        let sql = "SELECT t.path, count(c.id) AS n
-            FROM tenant_ancestor near JOIN tenant t ON t.id = near.tenant_id
-            JOIN tenant_ancestor down ON down.ancestor_id = t.id JOIN account c ON c.tenant_id = down.tenant_id
-            WHERE near.ancestor_id = $1 AND near.distance <= 1 GROUP BY t.path ORDER BY n DESC, t.path LIMIT 3";
-        let rows = self.rows(sql, args![id]).await?;
-        let parts: Result<Vec<_>, StoreError> = rows
-            .iter()
-            .map(|row| Ok(format!("{} ({} accounts)", row.text("path")?, row.int("n")?)))
-            .collect();
-        Ok(parts?.join(", "))
     }
 
     /// Identifiers of every tenant in a subtree, deepest first.
@@ -312,10 +225,11 @@ impl Tx {
         for row in self.rows(sql, args![id]).await? {
             contents.tenants.extend(key(&row, Kind::Tenant)?);
         }
-        let sql = "SELECT c.email, c.username, c.managed_by, o.namespace AS object_namespace, o.name AS object_name
+        let sql = "SELECT c.id, c.email, c.username, c.managed_by, o.namespace AS object_namespace, o.name AS object_name
             FROM tenant_ancestor a JOIN account c ON c.tenant_id = a.tenant_id LEFT JOIN object o ON o.id = c.object_id WHERE a.ancestor_id = $1";
         for row in self.rows(sql, args![id]).await? {
             contents.accounts.push(AccountInside {
+                id: row.uuid("id")?,
                 key: key(&row, Kind::SubAdmin)?,
                 email: row.text("email")?,
                 username: row.text("username")?,
@@ -351,6 +265,10 @@ impl Tx {
     /// personal data, roles, grants; devices lose their holder (R9).
     pub async fn erase_tenants(&mut self, id: Uuid) -> Result<(), StoreError> {
         for sql in [
+            // Those above may still read what was done in there.
+            "INSERT INTO audit_gone_tenant (tenant_id, ancestor_id, distance)
+                SELECT up.tenant_id, up.ancestor_id, up.distance FROM tenant_ancestor down JOIN tenant_ancestor up ON up.tenant_id = down.tenant_id
+                WHERE down.ancestor_id = $1",
             // What was given away from inside, or to somebody inside, ends.
             "DELETE FROM device_assignment WHERE giver_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)
                 OR receiver_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
@@ -386,6 +304,8 @@ pub struct Contents {
 /// An account of a subtree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountInside {
+    /// Identifier.
+    pub id: Uuid,
     /// Its object; none while unmanaged.
     pub key: Option<ObjectKey>,
     /// Its login.

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::domain::account::Account;
 use crate::domain::activation::{Purpose, Token};
+use crate::domain::audit::Actor;
+use crate::domain::audit::reading::ACTIVATED;
 use crate::domain::key::fold;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::password::HashError;
@@ -219,12 +220,14 @@ async fn follow_once(engine: &Engine, token: &Token, hash: Option<&str>) -> Resu
     } else {
         tx.activate_account(account.id, now).await?;
     }
-    let actor = key.as_ref().map_or_else(|| unmanaged(account.id), ToString::to_string);
+    let actor = Actor::account(account.id, account.tenant, key.as_ref());
+    let name = actor.name.clone();
     let entry = Entry {
         id: engine.id(now),
-        actor: actor.clone(),
-        action: "activated",
+        actor,
+        action: ACTIVATED,
         key: key.clone(),
+        account: Some(account.id),
         tenant: Some(account.tenant),
         generation: None,
         before,
@@ -235,7 +238,7 @@ async fn follow_once(engine: &Engine, token: &Token, hash: Option<&str>) -> Resu
         tx.wake(object, now).await?;
     }
     tx.commit().await?;
-    tracing::info!(account = %actor, tenant = %path, purpose = activation.purpose.as_str(), "activated");
+    tracing::info!(account = %name, tenant = %path, purpose = activation.purpose.as_str(), "activated");
     Ok(known.into_link())
 }
 
@@ -244,8 +247,4 @@ async fn taken(tx: &mut Tx, account: &Account, email: &str) -> Result<bool, Stor
     // Its own username is excluded with the account itself; nobody has "@".
     let holders = tx.holders_of("@", email, Some(account.id)).await?;
     Ok(holders.iter().any(|holder| holder.email))
-}
-
-fn unmanaged(account: Uuid) -> String {
-    format!("account {account}")
 }

@@ -156,3 +156,89 @@ async fn r12_the_order_of_files_does_not_matter() {
     assert_eq!(seen[0], seen[2]);
     assert!(seen[0].iter().all(|object| object["ready"] == true), "{seen:?}");
 }
+
+/// Two rules broken at once: each is told with its line, and what only follows
+/// from one of them is not.
+const AGAINST_THE_RULES: &str = "apiVersion: tenantry.dev/v1alpha1
+kind: Tenant
+metadata: {name: acme}
+spec:
+  limits:
+    accounts: {total: 3}
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: ada}
+spec:
+  tenantRef: {name: acme}
+  username: ada
+  email: ada@example.org
+  tier: Admin
+  passwordSecretRef: {name: elsewhere}
+  permissions:
+    allow:
+      - {resources: [cameras.archive], operations: [view]}
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: bob}
+spec:
+  tenantRef: {name: acme}
+  managedByRef: {name: ada}
+  username: bob
+  email: bob@example.org
+  permissions:
+    allow:
+      - {resources: [cameras.*], operations: [view]}
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: eve}
+spec:
+  tenantRef: {name: acme}
+  managedByRef: {name: ada}
+  username: eve
+  email: eve@example.org
+  tier: Admin
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: fay}
+spec:
+  tenantRef: {name: acme}
+  managedByRef: {name: eve}
+  username: fay
+  email: fay@example.org
+";
+
+#[tokio::test]
+async fn validate_says_what_the_rules_would_say() {
+    let place = Place::with(AGAINST_THE_RULES);
+    let finished = place.validate().await;
+    assert_eq!(finished.code(), Some(1));
+    let said = |start: &str, word: &str| {
+        finished.stderr.lines().any(|line| line.starts_with(start) && line.contains(word))
+    };
+    assert!(
+        said(
+            "objects/a.yaml:30: SubAdmin default/bob: spec.permissions.allow: ExceedsManager: ",
+            "cameras.*"
+        ),
+        "{finished:?}"
+    );
+    assert!(said("objects/a.yaml:", "SubAdmin default/eve: "), "{finished:?}");
+    assert!(said("objects/a.yaml:", "TierNotAllowed: "), "{finished:?}");
+    assert!(!finished.stderr.contains("fay"), "{finished:?}");
+    assert!(finished.stdout.contains("5 objects in 1 file, 2 faults"), "{finished:?}");
+    assert!(!place.path("tenantry.db").exists());
+
+    // The rule about root namespaces is asked where they are named.
+    let alone = Place::with(AGAINST_THE_RULES.split("---\n").next().unwrap());
+    assert_eq!(alone.validate().await.code(), Some(0));
+    let finished = alone.call(&["validate", "-f", "objects", "--root-namespaces", "platform"]).await;
+    assert_eq!(finished.code(), Some(1));
+    assert!(
+        finished.stderr.contains("Tenant default/acme: spec.parentRef: RootNotAllowed: "),
+        "{finished:?}"
+    );
+}

@@ -1,8 +1,12 @@
 //! R9 and the absence of deadlocks: everything can be deleted at once, in
 //! every order.
 
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+
 use crate::on_both;
-use crate::world::{ACME, World, all_ready};
+use crate::world::{ACME, World, all_ready, reason};
 use tenantry::domain::object::{Kind, ObjectKey};
 
 const INSIDE: &str = "
@@ -100,9 +104,121 @@ kind: Tenant
 metadata: {namespace: root, name: acme}
 spec: {displayName: ACME}";
         let reports = world.apply(again).await;
-        assert_eq!(crate::world::reason(&reports, Kind::Tenant, "root", "acme"), "AlreadyExists");
+        assert_eq!(reason(&reports, Kind::Tenant, "root", "acme"), "AlreadyExists");
         world.annotate(Kind::Tenant, "root", "acme", "adopt", "true");
         let adopted = world.again(Kind::Tenant, "root", "acme").await;
         assert!(adopted.ready(), "{:?}", adopted.conditions);
+    }
+}
+
+/// A chain of managers, and something that each of them answers for.
+const MANAGED: &str = "
+kind: SubAdmin
+metadata: {namespace: root, name: lea}
+spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, username: lea, email: lea@example.org, tier: SuperAdmin, manageableDevices: 5}
+---
+kind: SubAdmin
+metadata: {namespace: root, name: pat}
+spec: {tenantRef: {name: north}, managedByRef: {name: lea}, username: pat, email: pat@example.org, manageableDevices: 2, groups: [crew]}
+---
+kind: DeviceGrant
+metadata: {namespace: root, name: crew}
+spec: {tenantRef: {name: north}, managedByRef: {name: lea}, mode: Share, to: {groups: [crew]}, devices: {all: true}, permissions: {allow: [{resources: [device], operations: [view]}]}}";
+
+on_both! {
+    async fn r9_everything_deleted_at_once_goes_in_any_order(world) {
+        let mut random = StdRng::seed_from_u64(9);
+        for _ in 0..12 {
+            fill(&mut world).await;
+            all_ready(&world.apply(MANAGED).await);
+            let mut keys = world.keys();
+            keys.shuffle(&mut random);
+            assert_eq!(world.delete_all(&keys).await, [], "{keys:?}");
+            world.forget_devices().await;
+        }
+    }
+}
+
+on_both! {
+    async fn r9_one_after_the_other_whoever_manages_whom(world) {
+        let mut random = StdRng::seed_from_u64(10);
+        for _ in 0..6 {
+            fill(&mut world).await;
+            all_ready(&world.apply(MANAGED).await);
+            let mut keys = world.keys();
+            keys.shuffle(&mut random);
+            for key in &keys {
+                world.delete(key.kind, &key.namespace, &key.name).await;
+            }
+            world.settle().await;
+            assert_eq!(world.keys(), [], "{keys:?}");
+            world.forget_devices().await;
+        }
+    }
+}
+
+on_both! {
+    async fn r9_what_was_cascaded_does_not_come_back_by_itself(world) {
+        fill(&mut world).await;
+        let north = "
+kind: Tenant
+metadata: {namespace: root, name: north}
+spec: {parentRef: {name: acme}, managedByRef: {name: ada}, deletionPolicy: Cascade}";
+        all_ready(&world.apply(north).await);
+        let asked = world.delete(Kind::Tenant, "root", "north").await;
+        let digest = asked.impact_digest().unwrap().to_owned();
+        world.annotate(Kind::Tenant, "root", "north", "confirm-delete", &digest);
+        assert!(world.again(Kind::Tenant, "root", "north").await.finished);
+        world.forget(Kind::Tenant, "root", "north");
+
+        // Kim's object and the grant's are left over; the tenant comes anew.
+        let reports = world.apply(north).await;
+        all_ready(&[(ObjectKey::new(Kind::Tenant, "root", "north"), reports[&ObjectKey::new(Kind::Tenant, "root", "north")].clone())].into());
+        for kind in [Kind::SubAdmin, Kind::DeviceGrant] {
+            let name = if kind == Kind::SubAdmin { "kim" } else { "mine" };
+            let left = world.again(kind, "root", name).await;
+            let said = left.condition("Ready").unwrap();
+            assert_eq!(said.reason.to_string(), "TenantGone", "{}", said.message);
+            assert!(said.message.contains("delete") && said.message.contains("adopt"), "{}", said.message);
+            assert!(left.condition("Stalled").is_some() && left.applied_generation.is_none());
+        }
+        // Nor after an edit; but with `adopt`, and once created it needs it no more.
+        let edited = "
+kind: SubAdmin
+metadata: {namespace: root, name: kim}
+spec: {tenantRef: {name: north}, managedByRef: {name: ada}, username: kim, email: kim@example.org, tier: Basic}";
+        assert_eq!(reason(&world.apply(edited).await, Kind::SubAdmin, "root", "kim"), "TenantGone");
+        world.annotate(Kind::SubAdmin, "root", "kim", "adopt", "true");
+        assert!(world.again(Kind::SubAdmin, "root", "kim").await.ready());
+        world.annotate(Kind::SubAdmin, "root", "kim", "adopt", "");
+        assert!(world.again(Kind::SubAdmin, "root", "kim").await.ready());
+        // What nobody wants back can simply be deleted.
+        assert!(world.delete(Kind::DeviceGrant, "root", "mine").await.finished);
+    }
+}
+
+on_both! {
+    async fn r9_a_disabled_row_is_taken_over_only_on_request_and_keeps_its_password(world) {
+        world.outside.secrets.insert(
+            ("root".to_owned(), "kim".to_owned()),
+            ("password".to_owned(), [("password".to_owned(), "violet anchors hum over gravel".to_owned())].into()),
+        );
+        fill(&mut world).await;
+        let kim = "
+kind: SubAdmin
+metadata: {namespace: root, name: lou}
+spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, username: lou, email: lou@example.org, emailVerified: true, passwordSecretRef: {name: kim}, deletionPolicy: Disable}";
+        all_ready(&world.apply(kim).await);
+        let hash = world.password_of("lou").await;
+        assert!(hash.is_some());
+        assert!(world.delete(Kind::SubAdmin, "root", "lou").await.finished);
+        assert_eq!(world.password_of("lou").await, hash);
+
+        assert_eq!(reason(&world.apply(kim).await, Kind::SubAdmin, "root", "lou"), "AlreadyExists");
+        world.outside.secrets.get_mut(&("root".to_owned(), "kim".to_owned())).unwrap().1.insert("password".to_owned(), "another long enough phrase".to_owned());
+        world.annotate(Kind::SubAdmin, "root", "lou", "adopt", "true");
+        let adopted = world.again(Kind::SubAdmin, "root", "lou").await;
+        assert!(adopted.ready(), "{:?}", adopted.conditions);
+        assert_eq!(world.password_of("lou").await, hash);
     }
 }

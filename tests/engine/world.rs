@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use sqlx::Connection as _;
 use tenantry::domain::activation::LinkKey;
 use tenantry::domain::object::{Kind, ObjectKey};
 use tenantry::engine::{
-    Engine, Manifest, Report, RootNamespaces, SecretFact, Spec, Surroundings, Unavailable,
+    Claimant, Engine, Manifest, Report, RootNamespaces, SecretFact, Spec, Surroundings, Unavailable,
 };
 use tenantry::store::Store;
 
@@ -43,6 +44,8 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) outside: Outside,
     objects: BTreeMap<ObjectKey, Manifest>,
+    specs: BTreeMap<ObjectKey, serde_json::Value>,
+    pub(crate) url: String,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -73,7 +76,7 @@ impl World {
         Self::open(&url, None).await
     }
 
-    async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
+    pub(crate) async fn open(url: &str, folder: Option<tempfile::TempDir>) -> Self {
         let store = Store::connect(url).await.unwrap();
         store.migrate().await.unwrap();
         let key = LinkKey::new(vec![7; 32]).unwrap();
@@ -81,6 +84,8 @@ impl World {
             engine: Engine::new(store, "test", RootNamespaces::Listed(vec!["root".to_owned()]), key, [1; 32]),
             outside: Outside::default(),
             objects: BTreeMap::new(),
+            specs: BTreeMap::new(),
+            url: url.to_owned(),
             _folder: folder,
         }
     }
@@ -118,6 +123,15 @@ impl World {
         known.generation += 1;
     }
 
+    /// Makes an object one that breaks its schema, for instance by an edit
+    /// that an old API server let through.
+    pub(crate) fn break_spec(&mut self, kind: Kind, namespace: &str, name: &str, fault: &str) {
+        let key = ObjectKey::new(kind, namespace, name);
+        let known = self.objects.get_mut(&key).expect("no such object");
+        known.faults = vec![fault.to_owned()];
+        known.generation += 1;
+    }
+
     /// Reads one object; a changed spec raises its generation.
     pub(crate) fn manifest(&mut self, yaml: &str) -> Manifest {
         let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
@@ -125,6 +139,7 @@ impl World {
         let kind: Kind = text("/kind").unwrap().parse().unwrap();
         let key = ObjectKey::new(kind, text("/metadata/namespace").unwrap(), text("/metadata/name").unwrap());
         let spec = value.get("spec").cloned().unwrap();
+        self.specs.insert(key.clone(), spec.clone());
         let spec = match kind {
             Kind::Tenant => Spec::Tenant(serde_json::from_value(spec).unwrap()),
             Kind::Role => Spec::Role(serde_json::from_value(spec).unwrap()),
@@ -141,17 +156,60 @@ impl World {
             Some(known) if known.spec.as_ref() == Some(&spec) => known.generation,
             Some(known) => known.generation + 1,
         };
+        let depth = self.depth(&key);
+        let tree = Some(tenantry::engine::tree(&key, &self.specs[&key], |key| self.above(key)));
         Manifest {
             key,
             uid: None,
             generation,
             created,
+            depth,
+            tree,
             deleting: false,
             annotations,
             spec: Some(spec),
             spec_digest: None,
             faults: vec![],
         }
+    }
+
+    fn above(&self, key: &ObjectKey) -> Option<ObjectKey> {
+        let above = tenantry::engine::above(key, self.specs.get(key)?)?;
+        self.specs.contains_key(&above).then_some(above)
+    }
+
+    fn depth(&self, key: &ObjectKey) -> i64 {
+        tenantry::engine::depth(key, |key| self.above(key))
+    }
+
+    /// Announces objects as whoever drives the engine does (R12).
+    fn expect<'a>(&self, manifests: impl Iterator<Item = &'a Manifest>) {
+        self.engine.expect(manifests.filter_map(|manifest| {
+            let spec = &self.specs[&manifest.key];
+            Some(Claimant {
+                key: manifest.key.clone(),
+                deleting: manifest.deleting,
+                depth: manifest.depth,
+                born: manifest.created?,
+                tree: tenantry::engine::tree(&manifest.key, spec, |key| self.above(key)),
+                claims: tenantry::engine::claims(&manifest.key, spec),
+            })
+        }));
+    }
+
+    /// Takes in a set of objects as a whole, judges them in the given order,
+    /// then whoever was woken, until nobody is.
+    pub(crate) async fn apply_in_order(&mut self, documents: &[String], order: &[usize]) {
+        documents.iter().for_each(|document| {
+            self.manifest(document);
+        });
+        let manifests: Vec<_> = documents.iter().map(|document| self.manifest(document)).collect();
+        self.objects.extend(manifests.iter().map(|m| (m.key.clone(), m.clone())));
+        self.expect(manifests.iter());
+        for at in order {
+            self.pass(&manifests[*at]).await;
+        }
+        self.settle().await;
     }
 
     pub(crate) async fn pass(&self, manifest: &Manifest) -> Report {
@@ -185,6 +243,7 @@ impl World {
             if woken.is_empty() {
                 break;
             }
+            self.expect(woken.iter().filter_map(|key| self.objects.get(key)));
             for key in woken {
                 if let Some(manifest) = self.objects.get(&key).cloned() {
                     let report = self.pass(&manifest).await;
@@ -234,6 +293,29 @@ impl World {
 
     pub(crate) fn keys(&self) -> Vec<ObjectKey> {
         self.objects.keys().cloned().collect()
+    }
+
+    /// The API server has nothing of this name any more.
+    pub(crate) fn forget(&mut self, kind: Kind, namespace: &str, name: &str) {
+        self.objects.remove(&ObjectKey::new(kind, namespace, name));
+    }
+
+    /// The stored hash of an account's password.
+    pub(crate) async fn password_of(&self, username: &str) -> Option<String> {
+        self.by_hand(&format!("SELECT password_hash FROM account WHERE username = '{username}'")).await
+    }
+
+    /// A statement as somebody with the database's password would send it; the
+    /// first column of the first row, as text.
+    pub(crate) async fn by_hand(&self, sql: &str) -> Option<String> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        if self.url.starts_with("sqlite") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap().flatten()
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap().flatten()
+        }
     }
 
     pub(crate) fn annotate(

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::{Mode, Window, window};
 use crate::domain::object::{Kind, ObjectKey, Topic};
-use crate::domain::permission::{Holding, Permissions, Rule};
 use crate::domain::verdict::{Reason, Refusal};
 
 /// Said of an id that is not there and of one that is out of reach alike: a
@@ -20,8 +19,6 @@ pub const PENDING: &str = "not in the inventory or not within reach of the giver
 pub const OVER_LIMIT: &str = "a limit leaves no room";
 /// Said of a device that another grant holds; the condition names the grant.
 pub const HELD: &str = "another grant of the same giver comes first";
-/// Said of a device that an account may not share to itself as written (R2).
-pub const BEYOND_HOLDER: &str = "the account that holds it may do less with it";
 
 /// What became of a device of a grant, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,7 +32,7 @@ pub enum State {
     Pending,
     /// Held by another grant of the same giver.
     Waiting,
-    /// Refused by a limit, or beyond what may be shared.
+    /// Refused by a limit.
     Refused,
 }
 
@@ -98,12 +95,8 @@ pub struct Standing {
     pub own: Own,
     /// What stands in its place, for an Assign.
     pub place: Place,
-    /// Who holds them. Only looked at where it matters: when a limit binds the
-    /// receiver, and when an account shares to itself.
+    /// Who holds them; only looked at when a limit binds the receiver.
     pub holder: Holder,
-    /// The Assign by which an account holds them; only looked at when an
-    /// account shares to itself.
-    pub by: Option<Uuid>,
 }
 
 /// An Assign as a claim on devices.
@@ -196,35 +189,6 @@ pub fn decide(
     }
 }
 
-/// Whether rules that an account shares to itself stay within what the account
-/// that holds a device may do with it: by its own rules and roles, and by those
-/// of the Assign that gave it the device (R2).
-pub fn within_holder(rules: &[Rule], holder: &Holding, by: Option<&Permissions>) -> bool {
-    let mut may = holder.clone();
-    match (&mut may, by) {
-        (Holding::Everything { deny }, Some(by)) => deny.extend(by.deny.iter().cloned()),
-        (Holding::Rules(own), Some(by)) => {
-            own.allow.extend(by.allow.iter().cloned());
-            own.deny.extend(by.deny.iter().cloned());
-        }
-        (_, None) => {}
-    }
-    may.excess(rules).is_none()
-}
-
-/// Some devices cannot be shared to oneself with these rules (R2).
-pub fn beyond_holder(key: &ObjectKey, holders: &[ObjectKey]) -> Refusal {
-    let named: Vec<String> = holders.iter().take(3).map(ToString::to_string).collect();
-    Refusal::wait(
-        Reason::ExceedsManager,
-        format!(
-            "spec.permissions.allow of {key} goes beyond what {} may do with devices that it holds; narrow the rules, or leave those devices out (see status.refusedIds)",
-            named.join(", ")
-        ),
-        holders.iter().map(Topic::object).collect(),
-    )
-}
-
 /// Some devices wait for other grants of the same giver.
 pub fn conflict(key: &ObjectKey, holders: &[&Claim]) -> Refusal {
     let mut keys: Vec<ObjectKey> = holders.iter().map(|claim| claim.key()).collect();
@@ -263,7 +227,7 @@ mod tests {
     }
 
     fn standing(place: Place) -> Standing {
-        Standing { mark: None, reachable: true, own: Own::Absent, place, holder: Holder::default(), by: None }
+        Standing { mark: None, reachable: true, own: Own::Absent, place, holder: Holder::default() }
     }
 
     #[test]
@@ -288,18 +252,6 @@ mod tests {
         let one = Claim { receiver: a, manager: b, ..claim("x", 1) };
         let two = Claim { receiver: b, manager: a, ..claim("y", 2) };
         assert!(one.goes_before(&two) && !two.goes_before(&one));
-    }
-
-    #[test]
-    fn r2_what_is_shared_to_oneself_stays_within_what_the_holder_may_do() {
-        let rule = |operation| vec![Rule::single("device", operation)];
-        let own = Holding::Rules(Permissions { allow: rule("view"), deny: vec![] });
-        assert!(within_holder(&rule("view"), &own, None) && !within_holder(&rule("manage"), &own, None));
-        let by = Permissions { allow: rule("manage"), deny: rule("view") };
-        assert!(within_holder(&rule("manage"), &own, Some(&by)));
-        assert!(!within_holder(&rule("view"), &own, Some(&by)), "a deny beats every allow");
-        let all = Holding::Everything { deny: vec![] };
-        assert!(within_holder(&rule("*"), &all, None) && !within_holder(&rule("*"), &all, Some(&by)));
     }
 
     #[test]

@@ -7,11 +7,13 @@ mod plan;
 mod room;
 
 use super::super::pass::{Pass, Step};
+use crate::domain::authority::sight;
 use crate::domain::grant::devices::{OVER_LIMIT, Own, Place, State};
 use crate::domain::grant::room::{Bearer, Limit, Met};
 use crate::domain::grant::{Grant, Mode, Receiver, Reclaim, Tally, Window, window};
+use crate::domain::object::Topic;
 use crate::domain::verdict::Refusal;
-use crate::store::assignments::Places;
+use crate::store::assignments::{Cut, Places};
 use crate::store::grant_devices::{Given, Mark, Search, Seen};
 use plan::{Fate, Plan};
 
@@ -41,6 +43,8 @@ struct Work<'g> {
     limits: Vec<Limit>,
     /// Where devices have gone, or come from.
     places: Places,
+    given: i64,
+    returned: i64,
     changed: bool,
 }
 
@@ -54,8 +58,9 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
         Some(to) if open && grant.mode == Mode::Assign => pass.tx.device_limits(to).await?,
         _ => vec![],
     };
-    let search = Search::new(grant, !limits.is_empty());
-    let mut work = Work { grant, search, open, limits, places: Places::default(), changed: false };
+    let search = search(pass, grant, !limits.is_empty()).await?;
+    let mut work =
+        Work { grant, search, open, limits, places: Places::default(), given: 0, returned: 0, changed: false };
 
     let (marks, links) = pass.tx.written_devices(grant.id).await?;
     let mut seen = pass.tx.standings(&work.search).await?;
@@ -64,13 +69,11 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     let keeps = open || (at == Window::Over && grant.reclaim == Reclaim::Retain && received);
     let in_place: i64 = devices(&seen, |s| s.standing.own == Own::InPlace);
     if links > 0 && (!keeps || in_place < links) {
-        let of = if keeps { Which::Strays(&work.search) } else { Which::All };
-        let places = end(pass, grant, of, grant.reclaim).await?;
-        work.add(places);
+        let of = if keeps { Which::Strays } else { Which::All };
+        end(pass, &mut work, of, grant.reclaim).await?;
         seen = pass.tx.standings(&work.search).await?;
     }
-    if let Some(places) = room::give_back(pass, &mut work).await? {
-        work.add(places);
+    if room::give_back(pass, &mut work).await? {
         seen = pass.tx.standings(&work.search).await?;
     }
 
@@ -82,6 +85,24 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     write(pass, &mut work, &plan, marks).await?;
     tell(pass, &work).await?;
     report(pass, work, plan).await
+}
+
+/// How the grant looks for its devices. Its giver may see less than everything
+/// in the tenant (R4, R5).
+async fn search(pass: &mut Pass<'_>, grant: &Grant, by_holder: bool) -> Step<Search> {
+    let mut search = Search::new(grant, pass.now());
+    if by_holder {
+        search = search.by_holder();
+    }
+    let Some(giver) = grant.managed_by else { return Ok(search) };
+    let Some(giver) = pass.tx.account(giver).await? else { return Ok(search) };
+    let within = pass.tx.chain(grant.tenant).await?;
+    let Some(sight) = sight(&giver.account, &within, grant.to_itself()) else { return Ok(search) };
+    // Who is in its groups changes what it sees.
+    for name in sight.scope.iter().flat_map(|scope| &scope.groups) {
+        pass.subscribe(Topic::group(sight.tenant, name));
+    }
+    Ok(search.seen_by(&sight, pass.source()))
 }
 
 impl Work<'_> {
@@ -99,43 +120,63 @@ fn devices(seen: &[Seen], of: impl Fn(&Seen) -> bool) -> i64 {
 /// Ends everything that a grant has given, before it goes or gives to somebody
 /// else.
 pub(super) async fn take_back(pass: &mut Pass<'_>, grant: &Grant, reclaim: Reclaim) -> Step<()> {
-    let places = end(pass, grant, Which::All, reclaim).await?;
+    let mut work = Work {
+        grant,
+        search: Search::new(grant, pass.now()),
+        open: false,
+        limits: vec![],
+        places: Places::default(),
+        given: 0,
+        returned: 0,
+        changed: false,
+    };
+    end(pass, &mut work, Which::All, reclaim).await?;
     pass.tx.wake_rivals(grant.id).await?;
-    let nothing = Search::new(grant, false);
-    let work = Work { grant, search: nothing, open: false, limits: vec![], places, changed: true };
     tell(pass, &work).await
 }
 
 /// Which of its links a grant ends.
-#[derive(Clone, Copy)]
-enum Which<'s> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
     All,
-    Strays(&'s Search),
+    Strays,
 }
 
 /// Ends what a grant has given: the devices return to their giver and what the
-/// receiver handed on ends, or the receiver keeps them. Where they were.
-async fn end(pass: &mut Pass<'_>, grant: &Grant, of: Which<'_>, reclaim: Reclaim) -> Step<Places> {
-    let mut places = Places::default();
+/// receiver handed on ends, or the receiver keeps them.
+async fn end(pass: &mut Pass<'_>, work: &mut Work<'_>, which: Which, reclaim: Reclaim) -> Step<()> {
     let mut after = String::new();
     loop {
-        let links = match of {
-            Which::All => pass.tx.links_of(grant.id, &after).await?,
-            Which::Strays(search) => pass.tx.stray_links(search, &after).await?,
+        let links = match which {
+            Which::All => pass.tx.links_of(work.grant.id, &after).await?,
+            Which::Strays => pass.tx.stray_links(&work.search, &after).await?,
         };
-        let Some((last, _)) = links.last() else { return Ok(places) };
+        let Some((last, _)) = links.last() else { return Ok(()) };
         after.clone_from(last);
-        let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
-        pass.tx.wake_grants_about(&ids, Some(grant.id)).await?;
         match reclaim {
-            Reclaim::Retain => pass.tx.keep_links(&links).await?,
-            Reclaim::ReturnToGrantor => {
-                let left = pass.tx.cut_chains(&links).await?;
-                places.tenants.extend(left.tenants);
-                places.accounts.extend(left.accounts);
+            Reclaim::Retain => {
+                let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
+                pass.tx.wake_grants_about(&ids, Some(work.grant.id)).await?;
+                pass.tx.keep_links(&links).await?;
+                work.changed = true;
             }
+            Reclaim::ReturnToGrantor => cut(pass, work, &links).await?,
         }
     }
+}
+
+/// Cuts the chains of devices, and remembers where these were.
+async fn cut(pass: &mut Pass<'_>, work: &mut Work<'_>, links: &[Cut]) -> Step<()> {
+    let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
+    pass.tx.wake_grants_about(&ids, Some(work.grant.id)).await?;
+    let places = pass.tx.cut_chains(links).await?;
+    work.returned += count(links.len());
+    work.add(places);
+    Ok(())
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// Frees the places of devices that are about to be given: a later claim steps
@@ -147,7 +188,7 @@ async fn clear(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan) -> Step<bo
     }
     let mut cuts = vec![];
     loop {
-        let after = cuts.last().map_or("", |(id, _): &(String, i64)| id.as_str()).to_owned();
+        let after = cuts.last().map_or("", |(id, _): &Cut| id.as_str()).to_owned();
         cuts = pass.tx.places_of(&work.search, &in_the_way, &after).await?;
         if cuts.is_empty() {
             return Ok(true);
@@ -172,6 +213,7 @@ async fn write(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan, marked: i6
             Receiver::Account { account, tenant } => (*tenant, Some(*account)),
         };
         let giver = work.grant.managed_by;
+        work.given = plan.count_given();
         work.add(Places {
             tenants: vec![tenant, work.grant.tenant],
             accounts: account.into_iter().chain(giver).collect(),
@@ -204,6 +246,10 @@ async fn tell(pass: &mut Pass<'_>, work: &Work<'_>) -> Step<()> {
     for tenant in tenants {
         pass.counts_changed(*tenant);
     }
+    // How many devices have moved, not which.
+    let actor = pass.answering(work.grant.managed_by).await?;
+    let after = serde_json::json!({"given": work.given, "returned": work.returned});
+    pass.audit("devices-moved", actor, Some(work.grant.tenant), None, Some(after)).await?;
     Ok(())
 }
 
@@ -212,26 +258,26 @@ async fn report(pass: &mut Pass<'_>, work: Work<'_>, mut plan: Plan) -> Step<Set
     let mut tally = Tally::default();
     for (seen, fate) in plan.seen.iter().zip(&plan.fates) {
         let (applied, refused) = match fate {
-            Fate::Are(State::Applied, _) | Fate::Given(Met::All) => (seen.devices, 0),
+            Fate::Are(State::Applied) | Fate::Given(Met::All) => (seen.devices, 0),
             Fate::Given(Met::Until(_, given)) => (*given, seen.devices - given),
-            Fate::Are(State::Refused, _) | Fate::Given(Met::Nothing) => (0, seen.devices),
-            Fate::Are(State::Waiting, _) => {
+            Fate::Are(State::Refused) | Fate::Given(Met::Nothing) => (0, seen.devices),
+            Fate::Are(State::Waiting) => {
                 tally.waiting += seen.devices;
                 (0, 0)
             }
-            Fate::Are(State::Pending, _) => {
+            Fate::Are(State::Pending) => {
                 tally.pending += seen.devices;
                 tally.requested += seen.devices;
                 continue;
             }
-            Fate::Are(State::Idle, _) => (0, 0),
+            Fate::Are(State::Idle) => (0, 0),
         };
         tally.applied += applied;
         tally.refused += refused;
         tally.matched += seen.devices;
         tally.requested += seen.devices;
     }
-    let shown = i64::try_from(SHOWN).unwrap_or(i64::MAX);
+    let shown = count(SHOWN);
     let mut settled = Settled { refusals: plan.refusals, changed: work.changed, ..Settled::default() };
     if tally.pending > 0 {
         settled.pending = pass.tx.devices_in(work.grant.id, [State::Pending; 2], shown).await?;

@@ -1,25 +1,25 @@
 //! Whether a SubAdmin may be as it is written: everything is read, every rule
 //! is asked, nothing is changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::authority::{Asked, as_ref, authority, authorize, root_is_alone};
 use super::{Wanted, spec};
 use crate::api::subadmin::AccountDeletionPolicy;
 use crate::api::{self, annotation};
 use crate::domain::account::{DeletionPolicy, Ref, Scope, Settings};
-use crate::domain::authority::{
-    Act, Authority, Target, permit, within_capabilities, within_holding, within_scope,
-};
-use crate::domain::capability::Capability;
+use crate::domain::authority::Authority;
+use crate::domain::key::fold;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::password;
-use crate::domain::quota::{self, Addition};
+use crate::domain::quota::{self, Counted};
 use crate::domain::role::{Assigned, Template, Wanted as WantedRole, assign};
 use crate::domain::tenant::{Chain, Tenant};
 use crate::domain::tier::Tier;
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::SecretFact;
 use crate::engine::pass::{Pass, Step};
+use crate::engine::room::{self, Share};
 use crate::engine::written;
 use crate::store::accounts::Found;
 
@@ -29,6 +29,9 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
     let Some(spec) = spec(pass) else {
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
+    let settings = settings(key, spec);
+    let names = new_names(pass, own, spec, &settings);
+    pass.consult(&names);
     let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
     if own.is_some_and(|own| own.account.tenant != tenant.id) {
         return Err(Refusal::edit(
@@ -37,17 +40,17 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
         )
         .into());
     }
-    let settings = settings(key, spec);
     let groups: BTreeSet<String> = spec.groups.iter().cloned().collect();
-    let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    refuse_self_management(pass, own, &authority).await?;
+    let authority = authority(pass, spec, own).await?;
 
     // The password of a new account comes from outside: ask for it before
     // anything is decided, so that a retry starts from the beginning.
     let adopt = natural_keys(pass, own, &tenant, &settings).await?;
     let existing = own.or(adopt.as_ref());
     let roles = roles(pass, existing, spec, &chain).await?;
-    authorize(key, existing, &authority, &chain, &settings, &groups, &roles, spec)?;
+    let asked = Asked { settings: &settings, groups: &groups, roles: &roles };
+    authorize(pass, own, existing, &authority, &chain, &asked).await?;
+    pass.names_in_turn(&names).await?;
     root_is_alone(pass, existing, &tenant, &chain, settings.tier).await?;
     room(pass, existing, &chain, &tenant, &settings, &roles, &authority).await?;
     let password = match existing {
@@ -106,22 +109,30 @@ fn link_lifetime(text: &str) -> i64 {
     seconds.clamp(600, 720 * 3600)
 }
 
-/// An account cannot answer for itself or for somebody above it.
-async fn refuse_self_management(pass: &mut Pass<'_>, own: Option<&Found>, authority: &Authority) -> Step<()> {
-    let key = pass.key();
-    let Some(manager) = authority.manager() else { return Ok(()) };
-    let circular = match own {
-        Some(own) => pass.tx.manages(own.account.id, manager.account.id).await?,
-        None => manager.key == *key,
-    };
-    if circular {
-        return Err(Refusal::edit(
-            Reason::Invalid,
-            format!("spec.managedByRef of {key} names {}, which is {key} itself or below it; name an account above", manager.key),
-        )
-        .into());
+/// The names that this object would have and does not have yet.
+fn new_names(
+    pass: &Pass<'_>,
+    own: Option<&Found>,
+    spec: &api::SubAdminSpec,
+    settings: &Settings,
+) -> Vec<Topic> {
+    let old = own.map(|own| &own.account.settings);
+    let mut names = vec![];
+    if old.is_none_or(|old| fold(&old.username) != fold(&settings.username)) {
+        names.push(Topic::username(&settings.username));
     }
-    Ok(())
+    if old.is_none_or(|old| fold(&old.email) != fold(&settings.email)) {
+        names.push(Topic::email(&settings.email));
+    }
+    if settings.tier == Tier::Root && old.is_none_or(|old| old.tier != Tier::Root) {
+        names.push(root_of(pass, spec));
+    }
+    names
+}
+
+/// To be the Root of the object's tenant.
+fn root_of(pass: &Pass<'_>, spec: &api::SubAdminSpec) -> Topic {
+    Topic::root_of(&crate::domain::tenant::key(&pass.key().namespace, &spec.tenant_ref.name))
 }
 
 /// Username and e-mail are free; or they belong to an unmanaged account of the
@@ -176,110 +187,56 @@ async fn roles(
 ) -> Step<Vec<Assigned>> {
     let key = pass.key();
     let reassign = pass.is_asked(annotation::REASSIGN_ROLES);
-    let mut assigned = vec![];
-    for written in &spec.roles {
-        let wanted = WantedRole {
+    let wanted: Vec<WantedRole> = spec
+        .roles
+        .iter()
+        .map(|written| WantedRole {
             namespace: written.namespace_from(&key.namespace).to_owned(),
             name: written.name.clone(),
             pin: written.revision.clone(),
-        };
-        pass.depend_on(&wanted.key());
-        let held = existing
-            .and_then(|e| e.roles.iter().find(|r| r.namespace == wanted.namespace && r.name == wanted.name));
-        let role = pass.tx.role_of(pass.source(), &wanted.key()).await?;
-        // Usable in its tenant and below; elsewhere it is as if it were not there.
-        let role = role.filter(|role| chain.contains(role.tenant));
-        let template = match role {
-            None => None,
-            Some(role) => {
-                let pinned = match &wanted.pin {
-                    Some(pin) if *pin == role.revision => Some(role.content.clone()),
-                    Some(pin) => pass.tx.role_revision(role.id, pin).await?,
-                    None => None,
-                };
-                Some(Template { role, pinned })
-            }
-        };
-        assigned.push(assign(key, &wanted, held, template.as_ref(), reassign)?);
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(vec![]);
+    }
+    let keys: Vec<ObjectKey> = wanted.iter().map(WantedRole::key).collect();
+    for key in &keys {
+        pass.depend_on(key);
+    }
+    let mut templates = pass.tx.roles_of(pass.source(), &keys).await?;
+    // Usable in its tenant and below; elsewhere it is as if it were not there.
+    templates.retain(|_, role| chain.contains(role.tenant));
+    let held = |wanted: &WantedRole| {
+        let mut held = existing.iter().flat_map(|e| &e.roles);
+        held.find(|r| r.namespace == wanted.namespace && r.name == wanted.name)
+    };
+    // Earlier contents are needed where one is pinned, or where a copy is not
+    // what it was.
+    let broken = |wanted: &WantedRole| held(wanted).filter(|held| !held.is_intact());
+    let earlier: Vec<(uuid::Uuid, &str)> = wanted
+        .iter()
+        .filter_map(|w| Some((w, templates.get(&w.key())?)))
+        .flat_map(|(w, role)| {
+            let revisions = w.pin.as_deref().into_iter().chain(broken(w).map(|held| held.revision.as_str()));
+            revisions.filter(|revision| *revision != role.revision).map(|revision| (role.id, revision))
+        })
+        .collect();
+    let earlier = if earlier.is_empty() { BTreeMap::new() } else { pass.tx.role_revisions(&earlier).await? };
+    let mut assigned = vec![];
+    for wanted in &wanted {
+        let held = held(wanted);
+        let template = templates.remove(&wanted.key()).map(|role| {
+            let content = |revision: &String| match *revision == role.revision {
+                true => Some(role.content.clone()),
+                false => earlier.get(&(role.id, revision.clone())).cloned(),
+            };
+            let pinned = wanted.pin.as_ref().and_then(content);
+            let held = held.filter(|held| !held.is_intact()).and_then(|held| content(&held.revision));
+            Template { pinned, held, role }
+        });
+        assigned.push(assign(key, wanted, held, template.as_ref(), reassign)?);
     }
     Ok(assigned)
-}
-
-/// R1 and R2 for accounts.
-#[expect(clippy::too_many_arguments, reason = "each is one of the facts that the rule is about")]
-fn authorize(
-    key: &ObjectKey,
-    existing: Option<&Found>,
-    authority: &Authority,
-    chain: &Chain,
-    settings: &Settings,
-    groups: &BTreeSet<String>,
-    roles: &[Assigned],
-    spec: &api::SubAdminSpec,
-) -> Result<(), Refusal> {
-    let own_creation = existing.is_none_or(|e| e.account.managed_by == authority.id());
-    let target = |own_creation| Target {
-        tier: existing.map_or(settings.tier, |e| e.account.settings.tier.max(settings.tier)),
-        groups,
-        roles: roles.iter().map(|r| Ref { namespace: r.namespace.clone(), name: r.name.clone() }).collect(),
-        own_creation,
-    };
-    let act = |needs, own_creation| Act { key, needs, within: chain, target: Some(target(own_creation)) };
-    // A new account must lie in the scope's tenants; an existing one that the
-    // manager created is in scope wherever it is.
-    permit(authority, &act(Capability::ManageUsers, existing.is_some() && own_creation))?;
-    if existing.is_none_or(|e| e.groups != *groups) && !groups.is_empty() {
-        permit(authority, &act(Capability::ManageUserGroups, own_creation))?;
-    }
-    within_holding(authority, key, "spec.permissions.allow", &settings.permissions)?;
-    if let Some(written) = &settings.capabilities {
-        within_capabilities(authority, key, "spec.capabilities.names", written)?;
-    }
-    for (index, role) in roles.iter().enumerate() {
-        let field = format!("spec.roles[{index}] ({}/{})", role.namespace, role.name);
-        within_holding(authority, key, &field, &role.content.permissions)?;
-        within_capabilities(authority, key, &field, &role.content.capabilities)?;
-    }
-    if spec.manageable_scope.from == api::subadmin::ScopeSource::List {
-        within_scope(authority, key, settings.scope.as_ref(), chain)?;
-    }
-    Ok(())
-}
-
-/// R1: one Root per root tenant, and only there.
-async fn root_is_alone(
-    pass: &mut Pass<'_>,
-    existing: Option<&Found>,
-    tenant: &Tenant,
-    chain: &Chain,
-    tier: Tier,
-) -> Step<()> {
-    if tier != Tier::Root {
-        return Ok(());
-    }
-    let key = pass.key();
-    if tenant.parent.is_some() {
-        let root = chain.0.last().map_or("", |l| l.tenant.path.as_str());
-        return Err(Refusal::edit(
-            Reason::RootExists,
-            format!("{key} has tier Root, but {} is not a root tenant; a Root belongs to {root}. Choose SuperAdmin here", tenant.path),
-        )
-        .into());
-    }
-    let other = pass.tx.root_of_tree(tenant.id, existing.map(|e| e.account.id)).await?;
-    if let Some(other) = other {
-        let other = super::key(&key.namespace, &other);
-        return Err(Refusal::wait(
-            Reason::RootExists,
-            format!(
-                "{} has a Root already: {other}; a root tenant has one. Choose another tier for {key}",
-                tenant.path
-            ),
-            vec![Topic::object(&other)],
-        )
-        .into());
-    }
-    Ok(())
 }
 
 /// R3: room under the limits of the tenants above, and in the manager's quota.
@@ -292,53 +249,32 @@ async fn room(
     roles: &[Assigned],
     authority: &Authority,
 ) -> Step<()> {
-    let key = pass.key();
-    let as_ref = |r: &Assigned| Ref { namespace: r.namespace.clone(), name: r.name.clone() };
     let had: BTreeSet<Ref> = existing.map(|e| e.roles.iter().map(as_ref).collect()).unwrap_or_default();
-    let gained: Vec<(Ref, i64)> =
-        roles.iter().map(as_ref).filter(|r| !had.contains(r)).map(|r| (r, 1)).collect();
-    let new_tier = existing.is_none_or(|e| e.account.settings.tier != settings.tier);
-    // Counting a large tree costs time; most trees have no limit to count for.
-    let bounded = chain.0.iter().any(|l| l.tenant.settings.limits.bounds_accounts());
-    if bounded && (existing.is_none() || new_tier || !gained.is_empty()) {
-        let addition = Addition {
-            accounts: i64::from(existing.is_none()),
-            by_tier: if new_tier { vec![(settings.tier, 1)] } else { vec![] },
-            by_role: gained,
-            ..Addition::default()
-        };
-        let uses = pass.tx.uses(tenant.id).await?;
-        let consumers = pass.tx.largest_consumers(tenant.id).await?;
-        quota::room(key, chain, &uses, &addition, &consumers)?;
+    let gained = roles.iter().map(as_ref).filter(|r| !had.contains(r));
+    let mut addition: Vec<(Counted, i64)> = gained.map(|r| (Counted::Role(r), 1)).collect();
+    if existing.is_none() {
+        addition.push((Counted::Accounts, 1));
     }
+    if existing.is_none_or(|e| e.account.settings.tier != settings.tier) {
+        addition.push((Counted::Tier(settings.tier), 1));
+    }
+    room::under_limits(pass, chain, &addition, Some(tenant)).await?;
 
-    let own = existing.map(|e| e.account.id);
-    if let (Some(own), Some(existing)) = (own, existing)
-        && existing.account.settings.manageable_devices != settings.manageable_devices
-    {
-        let used = pass.tx.account_use(own, None).await?;
-        quota::own_not_below_use(key, own, settings.manageable_devices, &used)?;
-    }
-    let manager = authority.id();
-    let unchanged = existing.is_some_and(|e| {
-        e.account.settings.manageable_devices == settings.manageable_devices
-            && e.account.managed_by == manager
+    let now = existing.map(|e| {
+        let share = Share { manager: e.account.managed_by, quota: e.account.settings.manageable_devices };
+        (e.account.id, share)
     });
-    if !unchanged {
-        // What it takes from the account above: its own quota, or what it
-        // holds and delegates if it has none.
-        let takes = match (settings.manageable_devices, own) {
-            (Some(quota), _) => quota,
-            (None, None) => 0,
-            (None, Some(own)) => {
-                let used = pass.tx.account_use(own, None).await?;
-                used.held + used.delegated
-            }
-        };
-        let bound = pass.tx.quota_bound(manager, own).await?;
-        quota::delegate(key, bound.as_ref(), takes)?;
+    let wanted = Share { manager: authority.id(), quota: settings.manageable_devices };
+    if let Some((id, now)) = now {
+        if (now.manager, now.quota) == (wanted.manager, wanted.quota) {
+            return Ok(());
+        }
+        if wanted.quota.is_some() && wanted.quota != now.quota {
+            let used = pass.tx.account_use(id, None).await?;
+            quota::own_not_below_use(pass.key(), id, now.quota, wanted.quota, used)?;
+        }
     }
-    Ok(())
+    room::under_quota(pass, now, wanted, tenant).await
 }
 
 /// The initial password of a new account, hashed outside of the transaction.

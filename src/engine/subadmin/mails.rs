@@ -48,7 +48,10 @@ pub(super) async fn resend_if_asked(pass: &mut Pass<'_>) -> Step<()> {
     };
     if let Some(purpose) = purpose.filter(|_| account.settings.enabled) {
         queue(pass, &account, purpose).await?;
-        pass.audit("resent", "platform".to_owned(), Some(account.tenant), None, None).await?;
+        pass.about(account.id);
+        let actor = pass.answering(account.managed_by).await?;
+        let after = serde_json::json!({"purpose": purpose});
+        pass.audit("resent", actor, Some(account.tenant), None, Some(after)).await?;
         pass.publish_self();
     }
     Ok(())

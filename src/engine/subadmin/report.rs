@@ -1,11 +1,13 @@
 //! What a SubAdmin's status says.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::super::pass::{Outcome, Pass, Step};
 use super::Action;
 use crate::domain::account::{Account, IndividualSource, phase};
-use crate::domain::object::{Kind, ObjectKey, Topic};
+use crate::domain::quota::AccountUse;
+use crate::domain::role::Assigned;
 use crate::domain::verdict::{Condition, Reason, Refusal};
 use crate::store::activations::Activation;
 use crate::store::outbox::MailState;
@@ -25,7 +27,6 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
         return Ok(outcome);
     };
     let account = &found.account;
-    pass.subscribe(Topic::account_room(account.id));
     let chain = pass.tx.chain(account.tenant).await?;
     let mails = pass.tx.mail_state(account.id).await?;
     let link = pass.tx.latest_activation(account.id).await?;
@@ -33,8 +34,14 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
     let sent = mails.state.as_deref() == Some("sent");
 
     mail_conditions(pass, account, &mails, open, &mut outcome);
-    let roles = roles(pass, &found.roles, &mut outcome).await?;
-    let quota = pass.tx.account_use(account.id, None).await?;
+    let latest = pass.tx.latest_revisions(account.id).await?;
+    let roles = roles(&found.roles, &latest, &mut outcome);
+    // Reading everybody below is for a limit; without one, what is the
+    // account's own is told.
+    let quota = match account.settings.manageable_devices {
+        Some(_) => pass.tx.account_use(account.id, None).await?,
+        None => pass.tx.account_use_itself(account.id).await?,
+    };
     let (resend, reassign) = pass.handled();
     let mut status = json!({
         "accountId": account.id,
@@ -46,7 +53,7 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
             "individualAccess": account.effective.individual_access,
             "individualAccessSource": source(&account.effective.individual_source),
         },
-        "quota": [quota_line(account, quota.held, quota.delegated)],
+        "quota": [quota_line(account, quota)],
     });
     if let Some(resend) = resend {
         status["lastHandledResend"] = json!(resend);
@@ -67,11 +74,11 @@ fn source(source: &IndividualSource) -> String {
     }
 }
 
-fn quota_line(account: &Account, held: i64, delegated: i64) -> Value {
-    let mut line = json!({"name": "devices", "used": held, "delegated": delegated});
+fn quota_line(account: &Account, used: AccountUse) -> Value {
+    let mut line = json!({"name": "devices", "used": used.held, "delegated": used.delegated});
     if let Some(limit) = account.settings.manageable_devices {
         line["limit"] = json!(limit);
-        line["available"] = json!((limit - held - delegated).max(0));
+        line["available"] = json!((limit - used.total()).max(0));
     }
     line
 }
@@ -151,17 +158,14 @@ fn mail_conditions(
     }
 }
 
-async fn roles(
-    pass: &mut Pass<'_>,
-    held: &[crate::domain::role::Assigned],
-    outcome: &mut Outcome,
-) -> Step<Vec<Value>> {
+/// The copies in force, each beside its template's present revision; a
+/// template that is gone or no longer within reach has none.
+fn roles(held: &[Assigned], latest: &[(Uuid, String)], outcome: &mut Outcome) -> Vec<Value> {
     let mut shown = vec![];
     let mut behind = vec![];
     for role in held {
-        let key = ObjectKey::new(Kind::Role, &role.namespace, &role.name);
-        let latest = pass.tx.role_of(pass.source(), &key).await?.map(|r| r.revision);
-        let outdated = latest.as_ref().is_some_and(|latest| *latest != role.revision);
+        let latest = latest.iter().find(|(id, _)| Some(*id) == role.role).map(|(_, revision)| revision);
+        let outdated = latest.is_some_and(|latest| *latest != role.revision);
         if outdated {
             behind.push(format!("{}/{}", role.namespace, role.name));
         }
@@ -182,5 +186,5 @@ async fn roles(
             ),
         ));
     }
-    Ok(shown)
+    shown
 }

@@ -1,21 +1,22 @@
 //! Whether a Tenant may stand where it is written: everything is read, every
 //! rule is asked. Nothing is changed, but that a parent which no longer admits
-//! a tenant shuts it at once.
+//! a tenant shuts it at once ([`admission`]).
 
-use super::Wanted;
+use super::{Wanted, moves};
 use crate::api::tenant::TenantDeletionPolicy;
 use crate::api::{self, annotation};
-use crate::domain::authority::{Act, permit};
+use crate::domain::authority::{Act, Authority, Target, account_key, permit};
 use crate::domain::capability::Capability;
 use crate::domain::object::{ObjectKey, Topic};
-use crate::domain::quota::{self, Addition, TenantUse};
+use crate::domain::quota::{self, TenantUse};
 use crate::domain::tenant::{
     Branding, Chain, DeletionPolicy, FinerLimits, Limits, MailServer, MailSettings, NamespacePolicy, Parent,
     RoleLimit, Settings, Tenant, admits, parent_cycle, path, place,
 };
 use crate::domain::verdict::{Reason, Refusal};
+use crate::engine::authority::own_creation;
 use crate::engine::pass::{Pass, Step};
-use crate::engine::{Spec, written};
+use crate::engine::{Spec, room, written};
 
 pub(super) fn spec<'a>(pass: &Pass<'a>) -> Option<&'a api::TenantSpec> {
     match &pass.manifest.spec {
@@ -45,11 +46,6 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
                 }
                 return Err(parent_cycle(key, above).into());
             }
-            // Only the present parent can shut it; a refused move changes nothing.
-            let present = matches!(&parent, Parent::Found { chain, .. } if own.is_some_and(|own| own.parent == chain.own().map(|t| t.id)));
-            if present {
-                withdraw_admission(pass, own, &refusal).await?;
-            }
             return Err(refusal.into());
         }
     };
@@ -66,10 +62,7 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
     let above = chain.as_ref().and_then(|c| c.own()).cloned();
 
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
-    if let Some(chain) = &chain {
-        let act = Act { key, needs: Capability::ManageTenants, within: chain, target: None };
-        permit(&authority, &act)?;
-    }
+    authorize(pass, own, chain.as_ref(), &authority).await?;
 
     let adopt = natural_key(pass, own, above.as_ref()).await?;
     let existing = own.or(adopt.as_ref());
@@ -77,19 +70,97 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
     Ok(Wanted { settings, parent: above, authority, adopt })
 }
 
-/// The parent admitted this tenant once and no longer does: everything in it
-/// is denied from now on, although nothing else of the refused change counts.
-async fn withdraw_admission(pass: &mut Pass<'_>, own: Option<&Tenant>, refusal: &Refusal) -> Step<()> {
-    let Some(own) = own.filter(|t| t.permitted && refusal.reason == Reason::RefNotPermitted) else {
-        return Ok(());
+/// R1 and R2 for tenants. The manager belongs above the tenant: nobody sets
+/// limits for the tenant that they are in. A move takes authority over both
+/// places, and a root tenant with a Root stays a root.
+async fn authorize(
+    pass: &mut Pass<'_>,
+    own: Option<&Tenant>,
+    above: Option<&Chain>,
+    authority: &Authority,
+) -> Step<()> {
+    let key = pass.key();
+    let Some(above) = above else {
+        return match authority.manager() {
+            None => Ok(()),
+            Some(manager) => Err(Refusal::edit(
+                Reason::OutOfScope,
+                format!(
+                    "{key} is a root tenant, and {} has no authority over one; remove spec.managedByRef: only the platform answers for root tenants",
+                    manager.key
+                ),
+            )
+            .into()),
+        };
     };
-    let shut = Tenant { permitted: false, ..own.clone() };
-    pass.tx.update_tenant(&shut).await?;
+    let act = |within, target| Act { key, needs: Capability::ManageTenants, within, target };
+    let Some(own) = own else {
+        return Ok(permit(authority, &act(above, Target::New))?);
+    };
+    let place = pass.tx.chain(own.id).await?;
+    let old = Chain(place.0.iter().skip(1).cloned().collect());
+    let moves = own.parent != above.own().map(|t| t.id);
+    if moves {
+        permit(authority, &act(above, Target::New))?;
+    }
+    permit(authority, &act(&old, Target::Own))?;
+    if !own_creation(pass, authority, own.managed_by).await? {
+        permit(authority, &act(&place, Target::Tenant(key)))?;
+    }
+    if moves
+        && own.parent.is_none()
+        && let Some((root, _)) = pass.tx.root_of_tree(own.id, None).await?
+    {
+        let root = account_key(&key.namespace, &root);
+        return Err(Refusal::wait(
+            Reason::RootExists,
+            format!(
+                "{key} cannot be moved below another tenant while {root} is its Root: a Root belongs to a root tenant; change spec.tier of {root} first or remove spec.parentRef"
+            ),
+            vec![Topic::object(&root)],
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// Whether the parent in force still admits the tenant decides, whatever its
+/// spec says now and whether or not that can be read, if it is open: everything
+/// in a tenant that is not admitted is denied. Says what is in force then.
+pub(super) async fn admission(pass: &mut Pass<'_>, chain: &Chain) -> Step<Option<Tenant>> {
+    let (Some(own), above) = (chain.own(), chain.0.get(1)) else { return Ok(None) };
+    let Some((above, key)) = above.and_then(|level| Some((level, level.key.clone()?))) else {
+        return Ok(Some(own.clone()));
+    };
+    pass.depend_on(&key);
+    let permitted = admitted(pass, &above.tenant, &key)?;
+    if permitted == own.permitted {
+        return Ok(Some(own.clone()));
+    }
+    let own = Tenant { permitted, ..own.clone() };
+    pass.tx.update_tenant(&own).await?;
     let now = pass.now();
     pass.tx.wake_downwards(own.id, now).await?;
-    pass.audit("admission-withdrawn", "platform".to_owned(), Some(own.id), None, None).await?;
+    // Whoever answers for the parent admits it or no longer does.
+    let actor = pass.answering(above.tenant.managed_by).await?;
+    let action = if permitted { "readmitted" } else { "admission-withdrawn" };
+    let state = |permitted: bool| Some(serde_json::json!({"permitted": permitted}));
+    pass.audit(action, actor, Some(own.id), state(!permitted), state(permitted)).await?;
     pass.publish_self();
-    Ok(())
+    Ok(Some(own))
+}
+
+/// Whether a parent admits tenants from this object's namespace.
+fn admitted(pass: &Pass<'_>, parent: &Tenant, key: &ObjectKey) -> Step<bool> {
+    let own_namespace = &pass.key().namespace;
+    let policy = &parent.settings.allowed_namespaces;
+    let labels = match policy {
+        NamespacePolicy::Selector(_) if key.namespace != *own_namespace => {
+            pass.namespace_labels(own_namespace)?
+        }
+        _ => None,
+    };
+    Ok(admits(policy, &key.namespace, own_namespace, labels))
 }
 
 async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
@@ -107,14 +178,7 @@ async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
     let Some(found) = chain.own() else {
         return Ok(Parent::Missing(above));
     };
-    let policy = &found.settings.allowed_namespaces;
-    let labels = match policy {
-        NamespacePolicy::Selector(_) if above.namespace != *own_namespace => {
-            pass.namespace_labels(own_namespace)?
-        }
-        _ => None,
-    };
-    let admits = admits(policy, &above.namespace, own_namespace, labels);
+    let admits = admitted(pass, found, &above)?;
     for level in &chain.0 {
         if let Some(key) = level.key.clone() {
             pass.depend_on(&key);
@@ -131,6 +195,13 @@ async fn natural_key(
     above: Option<&Tenant>,
 ) -> Step<Option<Tenant>> {
     let wanted = path(above, &pass.key().name);
+    if own.is_none_or(|own| own.path != wanted) {
+        let spec = spec(pass).and_then(|spec| spec.parent_ref.as_ref());
+        let namespace = &pass.key().namespace;
+        let above = spec.map(|r| crate::domain::tenant::key(r.namespace_from(namespace), &r.name));
+        let names = [Topic::taken(&wanted), Topic::place(above.as_ref(), &pass.key().name)];
+        pass.names_in_turn(&names).await?;
+    }
     let Some(other) = pass.tx.tenant_at(&wanted).await? else {
         return Ok(None);
     };
@@ -138,7 +209,14 @@ async fn natural_key(
         return Ok(None);
     }
     match other.object {
-        None if pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
+        None if own.is_none() && pass.manifest.flag(annotation::ADOPT) => Ok(Some(other)),
+        None if own.is_some() => {
+            let message = format!(
+                "the place {wanted} is taken by a tenant that no object manages; choose another name or parent for {}",
+                pass.key()
+            );
+            Err(Refusal::wait(Reason::AlreadyExists, message, vec![Topic::taken(&wanted)]).into())
+        }
         None => {
             pass.subscribe(Topic::taken(&wanted));
             Err(Refusal::edit(
@@ -163,6 +241,7 @@ async fn natural_key(
     }
 }
 
+/// R3: the tenant's own limits, and those above it.
 async fn limits(
     pass: &mut Pass<'_>,
     existing: Option<&Tenant>,
@@ -171,42 +250,19 @@ async fn limits(
     above: Option<&Tenant>,
 ) -> Step<()> {
     let key = pass.key();
-    let mut own_use = TenantUse::default();
-    if let Some(existing) = existing {
-        let moves = existing.parent != above.map(|a| a.id);
-        if moves || existing.settings.limits != settings.limits {
-            own_use = pass.tx.use_of(existing.id).await?;
-        }
+    if let Some(existing) = existing
+        && existing.settings.limits != settings.limits
+    {
+        let own_use = pass.tx.use_of(existing.id).await?;
         quota::not_below_use(key, existing.id, &existing.settings.limits, &settings.limits, &own_use)?;
     }
-    let (Some(chain), Some(above)) = (chain, above) else {
-        return Ok(());
-    };
-    let stays = existing.is_some_and(|t| t.parent == Some(above.id));
-    if stays {
-        return Ok(());
+    match (existing, chain) {
+        (None, Some(chain)) => room::under_limits(pass, chain, &TenantUse::default().brought(), None).await,
+        (Some(existing), _) if existing.parent != above.map(|a| a.id) => {
+            moves::judge(pass, existing, chain).await
+        }
+        _ => Ok(()),
     }
-    // A new tenant, or one that brings its whole subtree along: only the
-    // tenants that it was not below before gain anything.
-    let old = match existing {
-        Some(existing) => pass.tx.chain(existing.id).await?,
-        None => Chain::default(),
-    };
-    let gaining = Chain(chain.0.iter().filter(|l| !old.contains(l.tenant.id)).cloned().collect());
-    let addition = Addition {
-        devices: own_use.devices,
-        tenants: own_use.tenants + 1,
-        accounts: own_use.accounts,
-        by_tier: own_use.by_tier.clone(),
-        by_role: own_use.by_role.clone(),
-    };
-    if gaining.0.iter().all(|l| l.tenant.settings.limits == Limits::default()) {
-        return Ok(());
-    }
-    let uses = pass.tx.uses(above.id).await?;
-    let consumers = pass.tx.largest_consumers(above.id).await?;
-    quota::room(key, &gaining, &uses, &addition, &consumers)?;
-    Ok(())
 }
 
 fn settings(key: &ObjectKey, spec: &api::TenantSpec) -> Settings {

@@ -10,6 +10,7 @@ use crate::domain::tenant::{Chain, DeletionPolicy, Settings, Tenant};
 use crate::domain::verdict::{Reason, Refusal};
 use crate::engine::pass::{Outcome, Pass, Step};
 use crate::engine::{Action, Report};
+use crate::store::audit::Among;
 
 /// Removal by policy (R9): `Refuse` waits until nothing but the owner is
 /// inside, `Retain` leaves the rows disabled and unmanaged, `Cascade` removes
@@ -81,14 +82,9 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
             pass.tx.update_tenant(&retired).await?;
             let now = pass.now();
             pass.tx.wake_downwards(own.id, now).await?;
-            pass.audit(
-                "retained",
-                "platform".to_owned(),
-                Some(own.id),
-                Some(audited(&own)),
-                Some(audited(&retired)),
-            )
-            .await?;
+            let actor = pass.answering(own.managed_by).await?;
+            let (before, after) = (audited(pass, &own), audited(pass, &retired));
+            pass.audit("retained", actor, Some(own.id), Some(before), Some(after)).await?;
         }
     }
     pass.freed(&chain);
@@ -117,6 +113,7 @@ async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
     // The objects that stand for what goes are judged again and find their
     // tenant gone.
     pass.tx.wake_downwards(own.id, now).await?;
+    pass.tx.mark_cascaded(own.id, pass.object_id()).await?;
     let gone = pass.tx.contents_of_subtree(own.id).await?;
     for tenant in &gone.tenants {
         pass.publish(Topic::object(tenant));
@@ -129,10 +126,23 @@ async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
         }
         pass.publish_rooms(account.managed_by).await?;
     }
+    // Who answers for it may be inside.
+    let actor = pass.answering(own.managed_by).await?;
+    let used = pass.tx.use_of(own.id).await?;
     pass.tx.erase_tenants(own.id).await?;
     let devices: Vec<&str> = gone.devices.iter().map(String::as_str).collect();
     pass.tx.wake_grants_about(&devices, None).await?;
-    pass.audit("deleted", "platform".to_owned(), own.parent, Some(audited(own)), None).await?;
+    let mut before = audited(pass, own);
+    before["inside"] = json!({"tenants": used.tenants, "accounts": used.accounts, "devices": used.devices});
+    pass.audit("deleted", actor.clone(), Some(own.id), Some(before), None).await?;
+    let tenants = gone.tenants.iter().filter(|key| *key != pass.key()).map(|key| (key, None));
+    let accounts = gone.accounts.iter().filter_map(|a| Some((a.key.as_ref()?, Some(a.id))));
+    let now = pass.now();
+    let among: Vec<Among> = tenants
+        .chain(accounts)
+        .map(|(key, account)| Among { id: pass.engine.id(now), key: key.clone(), account })
+        .collect();
+    pass.tx.audit_among(&actor, "cascaded", own.id, &among).await?;
     if let Some(parent) = own.parent {
         pass.counts_changed(parent);
     }

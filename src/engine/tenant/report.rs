@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::api;
-use crate::domain::quota::TenantUse;
+use crate::domain::quota::{Counted, TenantUse};
 use crate::domain::tenant::{Limits, Tenant};
 use crate::domain::verdict::{Condition, Reason, Refusal};
 use crate::engine::pass::{Outcome, Pass, Step};
@@ -20,16 +20,16 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
     let status = match chain.own() {
         None => json!({}),
         Some(own) => {
-            let used = pass.tx.use_of(own.id).await?;
+            let (used, below) = pass.tx.use_and_below(own.id).await?;
+            let (roles, grants) = pass.tx.roles_and_grants(own.id).await?;
             mail_condition(pass, own, &mut conditions)?;
             if let Some(owner) = &own.settings.owner {
-                owner_condition(pass, owner, &mut conditions).await?;
+                owner_condition(pass, own, owner, &mut conditions).await?;
             }
-            let [_, _, roles, grants, _] = inside(pass, own).await?;
             let mail = chain.mail();
             let mut status = json!({
                 "path": own.path,
-                "quota": quota_lines(&own.settings.limits, &used),
+                "quota": quota_lines(&own.settings.limits, &used, &below),
                 "counts": {"tenants": used.tenants, "accounts": used.accounts, "roles": roles, "grants": grants, "devices": used.devices},
             });
             if mail.from.is_some() || mail.server.is_some() {
@@ -54,34 +54,23 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
     })
 }
 
-async fn inside(pass: &mut Pass<'_>, own: &Tenant) -> Step<[i64; 5]> {
-    let inside = pass.tx.inside(own.id, own.settings.owner.as_deref()).await?;
-    Ok(["tenants", "accounts", "roles", "grants", "devices"]
-        .map(|what| inside.iter().find(|(name, _)| name == what).map_or(0, |(_, n)| *n)))
-}
-
-fn quota_lines(limits: &Limits, used: &TenantUse) -> Vec<serde_json::Value> {
-    let line = |name: &str, limit: Option<i64>, used: i64| {
-        let mut line = json!({"name": name, "used": used, "delegated": 0});
-        if let Some(limit) = limit {
+/// A line for each limit, and for accounts, devices and tenants in any case.
+/// `used` counts the whole subtree; `delegated` is the part of it that lies in
+/// the tenants below.
+fn quota_lines(limits: &Limits, used: &TenantUse, below: &TenantUse) -> Vec<serde_json::Value> {
+    let set = limits.each();
+    let always = [Counted::Accounts, Counted::Devices, Counted::Tenants];
+    let finer = set.iter().map(|(counted, _)| counted).filter(|counted| !always.contains(counted));
+    let line = |counted: &Counted| {
+        let used = used.of(counted);
+        let mut line = json!({"name": counted.line(), "used": used, "delegated": below.of(counted)});
+        if let Some((_, limit)) = set.iter().find(|(what, _)| what == counted) {
             line["limit"] = json!(limit);
             line["available"] = json!((limit - used).max(0));
         }
         line
     };
-    let mut lines = vec![
-        line("accounts", limits.accounts, used.accounts),
-        line("devices", limits.devices, used.devices),
-        line("tenants", limits.tenants, used.tenants),
-    ];
-    for (tier, max) in &limits.finer.by_tier {
-        lines.push(line(&format!("accounts.{tier}"), Some(*max), used.of_tier(*tier)));
-    }
-    for role in &limits.finer.by_role {
-        let name = format!("accounts.role.{}/{}", role.namespace, role.name);
-        lines.push(line(&name, Some(role.max), used.of_role(&role.namespace, &role.name)));
-    }
-    lines
+    always.iter().chain(finer).map(line).collect()
 }
 
 /// Whether the mail server's credentials can be read; accounts are created
@@ -131,21 +120,28 @@ fn mail_condition(pass: &Pass<'_>, own: &Tenant, conditions: &mut Vec<Condition>
     Ok(())
 }
 
-async fn owner_condition(pass: &mut Pass<'_>, owner: &str, conditions: &mut Vec<Condition>) -> Step<()> {
+/// The owner is an account of this very tenant; while it is missing, nothing
+/// is held back but the subscription.
+async fn owner_condition(
+    pass: &mut Pass<'_>,
+    own: &Tenant,
+    owner: &str,
+    conditions: &mut Vec<Condition>,
+) -> Step<()> {
     let key = crate::domain::authority::account_key(&pass.key().namespace, owner);
     pass.depend_on(&key);
-    if pass.tx.account_of(pass.source(), &key).await?.is_none() {
-        conditions.push(Condition::no(
+    let found = pass.tx.account_of(pass.source(), &key).await?;
+    conditions.push(if found.is_some_and(|found| found.account.tenant == own.id) {
+        Condition::yes("OwnerFound", Reason::Reconciled, format!("{key} owns the subscription"))
+    } else {
+        Condition::no(
             "OwnerFound",
             Reason::OwnerMissing,
-            format!("{key}, named in spec.ownerRef, does not exist yet; until then the Root manages the subscription"),
-        ));
-    } else {
-        conditions.push(Condition::yes(
-            "OwnerFound",
-            Reason::Reconciled,
-            format!("{key} owns the subscription"),
-        ));
-    }
+            format!(
+                "{key}, named in spec.ownerRef, is not an account of {}; until it is created there, the Root manages the subscription",
+                own.path
+            ),
+        )
+    });
     Ok(())
 }

@@ -3,8 +3,8 @@
 
 // $1 the grant, $2 its tenant, $3 the account that gives, or null, $4 ids,
 // $5 unit ids, $6 requirements on labels, $7 whether labels or `all` select,
-// $8 Assign, Share or Own (a Share to the giver itself), $9 whether holders
-// matter.
+// $8 Assign or Share, $9 whether holders matter, $10 whether the giver sees less
+// than everything there, $11 to $17 what it sees then (`sight`).
 //
 // `wanted`: the ids named, and what units and selection find. `feeding`:
 // devices that another Assign of the same tenant claims for the account that
@@ -26,7 +26,6 @@ macro_rules! keyed {
                         UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_tenant = $2 AND receiver_account IS NULL
                         UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_account = $3::uuid
                         UNION SELECT h.id FROM tenant_ancestor a JOIN device h ON h.holder_tenant = a.tenant_id WHERE $7 AND $8 = 'Share' AND a.ancestor_id = $2
-                        UNION SELECT h.id FROM account_ancestor a JOIN device h ON h.holder_account = a.account_id WHERE $7 AND $8 = 'Own' AND a.ancestor_id = $3::uuid AND a.distance > 0
                     ) AS near JOIN device d ON d.id = near.id
                     WHERE NOT EXISTS (SELECT 1 FROM jsonb_array_elements($6) r WHERE (r.value->>'operator' IN ('In', 'Exists')) <> EXISTS (
                         SELECT 1 FROM jsonb_each_text(d.labels) l WHERE l.key = r.value->>'key'
@@ -43,24 +42,29 @@ macro_rules! keyed {
                 SELECT m.device_id, MIN(g.id::text) AS grant_id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id JOIN grant_device m ON m.grant_id = g.id
                 WHERE r.account_id = $3::uuid AND $8 = 'Assign' AND g.tenant_id = $2 AND g.mode = 'Assign' AND g.id <> $1 AND m.state IN ('applied', 'waiting', 'refused')
                 GROUP BY m.device_id
+            ), visible AS (",
+            $crate::store::sight::visible!(
+                "jsonb_array_elements", "jsonb_array_elements_text", on "$10", giver "$3::uuid", only_below "$11", tenant "$12::uuid", groups "$13",
+                roles "$14", tenants "$15", source "$16", now "$17::timestamptz"
+            ),
+            "
             ), facts AS (
                 SELECT c.*, e.grant_id AS feeder,
                     CASE WHEN c.by_account <= COALESCE(c.own, c.by_account) THEN c.by_account
                         WHEN e.grant_id IS NULL AND c.by_tenant <= COALESCE(c.own, c.by_tenant) THEN c.by_tenant END AS place,
                     c.by_account <= COALESCE(c.own, c.by_account) AS account_gives,
-                    CASE $8 WHEN 'Assign' THEN c.by_account <= COALESCE(c.own, c.by_account) OR c.by_tenant <= COALESCE(c.own, c.by_tenant)
-                        WHEN 'Share' THEN t.tenant_id IS NOT NULL ELSE t.tenant_id IS NOT NULL AND b.account_id IS NOT NULL END AS reachable
+                    (CASE $8 WHEN 'Assign' THEN c.by_account <= COALESCE(c.own, c.by_account) OR c.by_tenant <= COALESCE(c.own, c.by_tenant) ELSE t.tenant_id IS NOT NULL END)
+                        AND (NOT $10 OR v.id IS NOT NULL) AS reachable
                 FROM chains c
                 LEFT JOIN feeding e ON e.device_id = c.id
                 LEFT JOIN tenant_ancestor t ON t.tenant_id = c.holder_tenant AND t.ancestor_id = $2
-                LEFT JOIN account_ancestor b ON $8 = 'Own' AND b.account_id = c.holder_account AND b.ancestor_id = $3::uuid AND b.distance > 0
+                LEFT JOIN visible v ON v.id = c.device
             ), keyed AS (
                 SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
                     COALESCE(m.state, '') || CASE WHEN f.reachable THEN ',y,' ELSE ',n,' END
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
                     || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id::text END
-                    || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant::text, '') || ',' || COALESCE(f.holder_account::text, '') ELSE ',,' END || ','
-                    || CASE WHEN $8 = 'Own' THEN COALESCE((SELECT e.grant_id::text FROM device_assignment e WHERE e.device_id = f.device ORDER BY e.position DESC LIMIT 1), '') ELSE '' END AS key
+                    || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant::text, '') || ',' || COALESCE(f.holder_account::text, '') ELSE ',,' END AS key
                 FROM facts f
                 LEFT JOIN grant_device m ON m.grant_id = $1 AND m.device_id = f.id
                 LEFT JOIN device_assignment i ON i.device_id = f.device AND i.position = f.place
@@ -81,7 +85,6 @@ macro_rules! keyed {
                         UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_tenant = $2 AND receiver_account IS NULL
                         UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_account = $3
                         UNION SELECT h.id FROM tenant_ancestor a JOIN device h ON h.holder_tenant = a.tenant_id WHERE $7 AND $8 = 'Share' AND a.ancestor_id = $2
-                        UNION SELECT h.id FROM account_ancestor a JOIN device h ON h.holder_account = a.account_id WHERE $7 AND $8 = 'Own' AND a.ancestor_id = $3 AND a.distance > 0
                     ) AS near JOIN device d ON d.id = near.id
                     WHERE NOT EXISTS (SELECT 1 FROM json_each($6) r WHERE (r.value->>'operator' IN ('In', 'Exists')) <> EXISTS (
                         SELECT 1 FROM json_each(d.labels) l WHERE l.key = r.value->>'key'
@@ -98,24 +101,29 @@ macro_rules! keyed {
                 SELECT m.device_id, MIN(g.id) AS grant_id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id JOIN grant_device m ON m.grant_id = g.id
                 WHERE r.account_id = $3 AND $8 = 'Assign' AND g.tenant_id = $2 AND g.mode = 'Assign' AND g.id <> $1 AND m.state IN ('applied', 'waiting', 'refused')
                 GROUP BY m.device_id
+            ), visible AS (",
+            $crate::store::sight::visible!(
+                "json_each", "value FROM json_each", on "$10", giver "$3", only_below "$11", tenant "$12", groups "$13",
+                roles "$14", tenants "$15", source "$16", now "$17"
+            ),
+            "
             ), facts AS (
                 SELECT c.*, e.grant_id AS feeder,
                     CASE WHEN c.by_account <= COALESCE(c.own, c.by_account) THEN c.by_account
                         WHEN e.grant_id IS NULL AND c.by_tenant <= COALESCE(c.own, c.by_tenant) THEN c.by_tenant END AS place,
                     c.by_account <= COALESCE(c.own, c.by_account) AS account_gives,
-                    CASE $8 WHEN 'Assign' THEN c.by_account <= COALESCE(c.own, c.by_account) OR c.by_tenant <= COALESCE(c.own, c.by_tenant)
-                        WHEN 'Share' THEN t.tenant_id IS NOT NULL ELSE t.tenant_id IS NOT NULL AND b.account_id IS NOT NULL END AS reachable
+                    (CASE $8 WHEN 'Assign' THEN c.by_account <= COALESCE(c.own, c.by_account) OR c.by_tenant <= COALESCE(c.own, c.by_tenant) ELSE t.tenant_id IS NOT NULL END)
+                        AND (NOT $10 OR v.id IS NOT NULL) AS reachable
                 FROM chains c
                 LEFT JOIN feeding e ON e.device_id = c.id
                 LEFT JOIN tenant_ancestor t ON t.tenant_id = c.holder_tenant AND t.ancestor_id = $2
-                LEFT JOIN account_ancestor b ON $8 = 'Own' AND b.account_id = c.holder_account AND b.ancestor_id = $3 AND b.distance > 0
+                LEFT JOIN visible v ON v.id = c.device
             ), keyed AS (
                 SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
                     COALESCE(m.state, '') || CASE WHEN f.reachable THEN ',y,' ELSE ',n,' END
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
                     || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id END
-                    || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant, '') || ',' || COALESCE(f.holder_account, '') ELSE ',,' END || ','
-                    || CASE WHEN $8 = 'Own' THEN COALESCE((SELECT e.grant_id FROM device_assignment e WHERE e.device_id = f.device ORDER BY e.position DESC LIMIT 1), '') ELSE '' END AS key
+                    || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant, '') || ',' || COALESCE(f.holder_account, '') ELSE ',,' END AS key
                 FROM facts f
                 LEFT JOIN grant_device m ON m.grant_id = $1 AND m.device_id = f.id
                 LEFT JOIN device_assignment i ON i.device_id = f.device AND i.position = f.place
@@ -134,7 +142,8 @@ macro_rules! search_args {
     ($search:expr $(, $more:expr)* $(,)?) => {
         $crate::store::sql::args![
             $search.grant, $search.tenant, $search.account, &$search.ids, &$search.units, &$search.requirements,
-            $search.selects, $search.way, $search.holders $(, $more)*
+            $search.selects, $search.mode, $search.holders, $search.narrow, $search.only_below, $search.its_tenant,
+            &$search.groups, &$search.roles, &$search.tenants, &$search.source, $search.now $(, $more)*
         ]
     };
 }

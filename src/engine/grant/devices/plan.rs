@@ -6,19 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{Work, why};
-use crate::domain::grant::devices::{
-    BEYOND_HOLDER, Claim, Decision, Place, State, beyond_holder, conflict, decide, within_holder,
-};
+use crate::domain::grant::devices::{Claim, Decision, Place, State, conflict, decide};
 use crate::domain::grant::room::Met;
-use crate::domain::object::ObjectKey;
 use crate::domain::verdict::Refusal;
 use crate::engine::pass::{Pass, Step};
 use crate::store::grant_devices::{Given, Mark, Seen};
 
 /// What becomes of the devices of one standing.
 pub(super) enum Fate {
-    /// They are this now, for this reason.
-    Are(State, Option<&'static str>),
+    /// They are this now.
+    Are(State),
     /// They are given, as far as limits leave room.
     Given(Met),
 }
@@ -38,7 +35,6 @@ impl Plan {
         let now = pass.now();
         let claim = work.grant.claim();
         let others = others(pass, &seen).await?;
-        let beyond = beyond(pass, work, &seen).await?;
         let mut fates = vec![];
         let mut wants = vec![];
         let mut held_by: Vec<&Claim> = vec![];
@@ -49,12 +45,9 @@ impl Plan {
                 Place::Free | Place::Ended => None,
             };
             let fate = match decide(work.grant.mode, work.open, &claim, standing, other, now) {
-                Decision::Are(State::Applied) if beyond.contains_key(&index) => {
-                    Fate::Are(State::Refused, Some(BEYOND_HOLDER))
-                }
                 Decision::Are(state) => {
                     held_by.extend(other.filter(|_| state == State::Waiting));
-                    Fate::Are(state, why(state))
+                    Fate::Are(state)
                 }
                 Decision::Wants => {
                     wants.push(index);
@@ -66,11 +59,6 @@ impl Plan {
         let (mut refusals, mut full) = (vec![], vec![]);
         if !held_by.is_empty() {
             refusals.push(conflict(pass.key(), &held_by));
-        }
-        let holders: BTreeSet<ObjectKey> = beyond.into_values().collect();
-        if !holders.is_empty() {
-            let holders: Vec<ObjectKey> = holders.into_iter().collect();
-            refusals.push(beyond_holder(pass.key(), &holders));
         }
         if !wants.is_empty() && !work.limits.is_empty() {
             let (met, limits) = super::room::allot(pass, work, &seen, &wants).await?;
@@ -90,9 +78,20 @@ impl Plan {
             Fate::Given(Met::Until(last, _)) => {
                 Some(Given { key: seen.key.clone(), until: Some(last.clone()) })
             }
-            Fate::Given(Met::Nothing) | Fate::Are(..) => None,
+            Fate::Given(Met::Nothing) | Fate::Are(_) => None,
         })
         .collect()
+    }
+
+    /// How many devices are given.
+    pub(super) fn count_given(&self) -> i64 {
+        let each = self.seen.iter().zip(&self.fates);
+        each.map(|(seen, fate)| match fate {
+            Fate::Given(Met::All) => seen.devices,
+            Fate::Given(Met::Until(_, given)) => *given,
+            Fate::Given(Met::Nothing) | Fate::Are(_) => 0,
+        })
+        .sum()
     }
 
     /// What devices that are not given now are marked with, where that differs
@@ -100,16 +99,16 @@ impl Plan {
     pub(super) fn marks(&self) -> Vec<Mark> {
         let each = self.seen.iter().zip(&self.fates);
         each.filter_map(|(seen, fate)| {
-            let (state, reason, after) = match fate {
-                Fate::Are(state, reason) => (*state, *reason, String::new()),
+            let (state, after) = match fate {
+                Fate::Are(state) => (*state, String::new()),
                 Fate::Given(Met::All) => return None,
-                Fate::Given(Met::Nothing) => (State::Refused, why(State::Refused), String::new()),
-                Fate::Given(Met::Until(last, _)) => (State::Refused, why(State::Refused), last.clone()),
+                Fate::Given(Met::Nothing) => (State::Refused, String::new()),
+                Fate::Given(Met::Until(last, _)) => (State::Refused, last.clone()),
             };
             (seen.standing.mark != Some(state)).then(|| Mark {
                 key: seen.key.clone(),
                 state,
-                why: reason,
+                why: why(state),
                 after,
             })
         })
@@ -128,39 +127,4 @@ async fn others(pass: &mut Pass<'_>, seen: &[Seen]) -> Step<BTreeMap<Uuid, Claim
         .collect();
     let grants: Vec<Uuid> = grants.into_iter().collect();
     Ok(pass.tx.claims(&grants).await?.into_iter().map(|claim| (claim.grant, claim)).collect())
-}
-
-/// The standings that an account may not share to itself as written, with the
-/// object of who holds those devices (R2).
-async fn beyond(pass: &mut Pass<'_>, work: &Work<'_>, seen: &[Seen]) -> Step<BTreeMap<usize, ObjectKey>> {
-    let mut beyond = BTreeMap::new();
-    let reached = || seen.iter().enumerate().filter(|(_, one)| one.standing.reachable);
-    let holders: BTreeSet<Uuid> = reached().filter_map(|(_, one)| one.standing.holder.account).collect();
-    if work.grant.mode != crate::domain::grant::Mode::Share
-        || !work.grant.is_to_itself()
-        || holders.is_empty()
-    {
-        return Ok(beyond);
-    }
-    let holders: Vec<Uuid> = holders.into_iter().collect();
-    let assigns: BTreeSet<Uuid> = reached().filter_map(|(_, one)| one.standing.by).collect();
-    let assigns: Vec<Uuid> = assigns.into_iter().collect();
-    let holdings = pass.tx.holdings(&holders).await?;
-    let given = pass.tx.permissions_of_grants(&assigns).await?;
-    // What each of them may do can change.
-    for key in holdings.values().filter_map(|(key, _)| key.as_ref()).chain(given.values().map(|(key, _)| key))
-    {
-        pass.depend_on(key);
-    }
-    for (index, one) in reached() {
-        let Some((key, holding)) = one.standing.holder.account.and_then(|id| holdings.get(&id)) else {
-            continue;
-        };
-        let by = one.standing.by.and_then(|grant| given.get(&grant)).map(|(_, rules)| rules);
-        if !within_holder(&work.grant.permissions.allow, holding, by) {
-            let key = key.clone().unwrap_or_else(|| pass.key().clone());
-            beyond.insert(index, key);
-        }
-    }
-    Ok(beyond)
 }

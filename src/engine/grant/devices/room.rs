@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 
 use super::{Work, account_of};
 use crate::domain::grant::devices::Holder;
-use crate::domain::grant::room::{Allotment, Met, Want, no_room};
+use crate::domain::grant::room::{Allotment, Bearer, Met, Want, no_room};
 use crate::domain::verdict::Refusal;
 use crate::engine::pass::{Pass, Step};
-use crate::store::assignments::Places;
 use crate::store::grant_devices::Seen;
 
 /// How far each of the wanted standings is met, and which limits stand in the
@@ -60,33 +59,28 @@ pub(super) async fn refusal(pass: &mut Pass<'_>, work: &Work<'_>, full: &[usize]
 
 /// What an account handed on and got back may be more than it has room for,
 /// because it has delegated in the meantime. It gives back in turn, the last
-/// ids first, so that nobody ever holds and delegates more than it may.
-pub(super) async fn give_back(pass: &mut Pass<'_>, work: &mut Work<'_>) -> Step<Option<Places>> {
-    let Some(account) = work.limits.iter().find_map(account_of) else { return Ok(None) };
+/// ids first, so that nobody holds and delegates more than it may. Whether
+/// anything went.
+pub(super) async fn give_back(pass: &mut Pass<'_>, work: &mut Work<'_>) -> Step<bool> {
+    let Some(account) = work.limits.iter().find_map(account_of) else { return Ok(false) };
     pass.tx.count_devices(&mut work.limits).await?;
     let over = work.limits.iter().filter(|l| account_of(l).is_some()).map(|l| -l.left()).max();
     let mut over = over.unwrap_or_default();
     if over <= 0 {
-        return Ok(None);
+        return Ok(false);
     }
     // What goes back to somebody who counts under the same number frees nothing.
     let giver = Holder { tenant: None, account: work.grant.managed_by };
     let counted = pass.tx.counted_under(&[giver].into(), &work.limits).await?;
-    let by_tenant = counted.iter().any(
-        |(_, bearer)| matches!(bearer, crate::domain::grant::room::Bearer::Account(id) if *id == account),
-    );
-    let mut places = Places::default();
+    let by_tenant = counted.iter().any(|(_, bearer)| *bearer == Bearer::Account(account));
+    let before = work.returned;
     while over > 0 {
         let links = pass.tx.last_links_of(work.grant.id, by_tenant, over).await?;
         if links.is_empty() {
             break;
         }
-        over -= i64::try_from(links.len()).unwrap_or(i64::MAX);
-        let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
-        pass.tx.wake_grants_about(&ids, Some(work.grant.id)).await?;
-        let left = pass.tx.cut_chains(&links).await?;
-        places.tenants.extend(left.tenants);
-        places.accounts.extend(left.accounts);
+        over -= super::count(links.len());
+        super::cut(pass, work, &links).await?;
     }
-    Ok((!places.tenants.is_empty()).then_some(places))
+    Ok(work.returned > before)
 }

@@ -3,8 +3,11 @@
 -- device is checked by the database, its grant, giver and receiver, which are
 -- the same for every link of a statement, by those who write them.
 
+CREATE TABLE former_assignment AS SELECT * FROM device_assignment;
+DROP TABLE device_assignment;
+
 -- who gave a device to whom, from its home (position 0) on
-CREATE TABLE device_chain (
+CREATE TABLE device_assignment (
     -- the device
     device_id        TEXT NOT NULL REFERENCES device (id) ON DELETE CASCADE,
     -- place in the chain
@@ -23,10 +26,9 @@ CREATE TABLE device_chain (
     UNIQUE (grant_id, device_id)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO device_chain (device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account)
-    SELECT device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account FROM device_assignment;
-DROP TABLE device_assignment;
-ALTER TABLE device_chain RENAME TO device_assignment;
+INSERT INTO device_assignment (device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account)
+    SELECT device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account FROM former_assignment;
+DROP TABLE former_assignment;
 
 CREATE INDEX device_assignment_tenant ON device_assignment (receiver_tenant);
 CREATE INDEX device_assignment_account ON device_assignment (receiver_account) WHERE receiver_account IS NOT NULL;
