@@ -18,8 +18,22 @@ mod authority_later;
 mod concurrency;
 #[path = "engine/devices.rs"]
 mod devices;
+#[path = "engine/devices_chain.rs"]
+mod devices_chain;
+#[path = "engine/devices_limits.rs"]
+mod devices_limits;
+#[path = "engine/devices_own.rs"]
+mod devices_own;
+#[path = "engine/devices_reclaim.rs"]
+mod devices_reclaim;
+#[path = "engine/devices_select.rs"]
+mod devices_select;
+#[path = "engine/devices_times.rs"]
+mod devices_times;
 #[path = "engine/drift.rs"]
 mod drift;
+#[path = "engine/fleet.rs"]
+mod fleet;
 #[path = "engine/limits.rs"]
 mod limits;
 #[path = "engine/moves.rs"]
@@ -36,5 +50,9 @@ mod removal;
 mod role_revisions;
 #[path = "engine/scope.rs"]
 mod scope;
+#[path = "engine/speed.rs"]
+mod speed;
+#[path = "engine/statements.rs"]
+mod statements;
 #[path = "engine/tenants.rs"]
 mod tenants;

@@ -1,4 +1,9 @@
-//! Device grants: their state in force and the rules about receivers.
+//! Device grants: their state in force, and when one has effect. What becomes
+//! of its devices is decided in [`devices`], how far limits let it go in
+//! [`room`].
+
+pub mod devices;
+pub mod room;
 
 use std::collections::BTreeMap;
 
@@ -130,12 +135,34 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// The account that receives an Assign, if one does.
+    pub fn receiving_account(&self) -> Option<Uuid> {
+        match self.receivers.first() {
+            Some(Receiver::Account { account, .. }) if self.mode == Mode::Assign => Some(*account),
+            _ => None,
+        }
+    }
+
     /// Whether the account that gives is the only one that receives: a Share
     /// to oneself (R2).
     pub fn to_itself(&self) -> bool {
         let giver = self.managed_by;
         self.mode == Mode::Share
             && matches!(self.receivers.as_slice(), [Receiver::Account { account, .. }] if Some(*account) == giver)
+    }
+
+    /// An Assign as a claim on devices.
+    pub fn claim(&self) -> devices::Claim {
+        devices::Claim {
+            grant: self.id,
+            born: self.born,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            manager: self.managed_by,
+            receiver: self.receiving_account(),
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+        }
     }
 }
 

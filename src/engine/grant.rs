@@ -1,7 +1,6 @@
 //! DeviceGrants: gather, judge, apply, report; and their removal. Which
-//! devices are concerned, and what becomes of each, is decided page by page,
-//! so that a grant over a million devices needs no more memory than one over
-//! ten thousand.
+//! devices are concerned, and what becomes of each, is the business of
+//! [`devices`].
 
 mod devices;
 mod receivers;
@@ -101,6 +100,14 @@ const fn mode(written: api::devicegrant::GrantMode) -> Mode {
     }
 }
 
+/// What becomes of the devices when the grant ends, as written.
+const fn reclaim(spec: &api::DeviceGrantSpec) -> Reclaim {
+    match spec.reclaim {
+        api::devicegrant::Reclaim::ReturnToGrantor => Reclaim::ReturnToGrantor,
+        api::devicegrant::Reclaim::Retain => Reclaim::Retain,
+    }
+}
+
 /// Rules as written, which never exceed what the giver has (R2). For an Assign
 /// to an account, none means `device` with every operation that the giver may
 /// do; a Share to oneself may reach as far as those who hold the devices.
@@ -173,10 +180,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         permissions,
         not_before: time(spec.not_before.as_ref()),
         expires_at: time(spec.expires_at.as_ref()),
-        reclaim: match spec.reclaim {
-            api::devicegrant::Reclaim::ReturnToGrantor => Reclaim::ReturnToGrantor,
-            api::devicegrant::Reclaim::Retain => Reclaim::Retain,
-        },
+        reclaim: reclaim(&spec),
         managed_by: authority.id(),
         born: pass.born(),
         receivers,
@@ -186,11 +190,11 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         return Ok((Action::Unchanged, new));
     }
     pass.tx.put_grant(&new).await?;
-    let passes_on = |old: &&Grant| old.receivers != new.receivers || old.managed_by != new.managed_by;
-    if let Some(old) = old.filter(|old| old.mode == Mode::Assign).filter(passes_on) {
-        // A transfer, or another giver: what was given before ends, and what
-        // the former receiver handed on with it.
-        devices::take_back(pass, old).await?;
+    if let Some(old) = old.filter(|old| old.mode == Mode::Assign && old.receivers != new.receivers) {
+        // A transfer: what was given before ends, and what the former receiver
+        // handed on with it. What the new one has no room for stays with the
+        // former if the grant lets receivers keep devices.
+        devices::take_back(pass, old, new.reclaim).await?;
     }
     let action = super::pass::written(own.is_some(), old.is_some());
     pass.audit(action, authority.actor(), Some(tenant.id), old.map(audited), Some(audited(&new))).await?;
@@ -228,7 +232,7 @@ async fn report(
     mut action: Action,
     mut verdict: Result<(), Refusal>,
 ) -> Step<Outcome> {
-    let devices::Settled { tally, pending, refused, conflict, over_limit, changed } = settled;
+    let devices::Settled { tally, pending, refused, refusals, changed } = settled;
     if changed && action == Action::Unchanged {
         action = Action::Updated;
     }
@@ -252,16 +256,21 @@ async fn report(
         conditions.push(Condition::yes(
             "DevicesPending",
             Reason::DevicesPending,
-            format!("{} of {} devices are not in the inventory or not within reach of the giver; they take effect when that changes (see status.pendingIds)", tally.pending, tally.requested),
+            "some devices are not in the inventory or not within reach of the giver; they take effect when that changes (see status.pendingIds)",
         ));
     }
+    for refusal in &refusals {
+        pass.listen(refusal);
+    }
     if verdict.is_ok()
-        && let Some(refusal) = conflict.or(over_limit)
+        && let Some(refusal) = refusals.into_iter().next()
     {
-        pass.listen(&refusal);
         verdict = Err(refusal);
     }
-    pass.subscribe(Topic::devices(grant.tenant));
+    let selection = &grant.selection;
+    if selection.all || selection.selector.is_some() || tally.pending > 0 {
+        pass.subscribe(Topic::devices(grant.tenant));
+    }
     Ok(Outcome {
         verdict,
         conditions,
@@ -298,12 +307,13 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Grant>) -> Step<Outcome> {
         if let Some(key) = chain.0.first().and_then(|level| level.key.clone()) {
             pass.lock(&key).await?;
         }
-        if grant.mode == Mode::Assign && grant.reclaim == Reclaim::Retain {
-            pass.tx.retire_grant(grant.id).await?;
-        } else {
-            devices::take_back(pass, &grant).await?;
-            pass.tx.delete_grant(grant.id).await?;
-        }
+        // The reclaim may have been changed since: a deleted object is not applied.
+        let reclaim = match &pass.manifest.spec {
+            Some(Spec::DeviceGrant(spec)) => reclaim(spec),
+            _ => grant.reclaim,
+        };
+        devices::take_back(pass, &grant, reclaim).await?;
+        pass.tx.delete_grant(grant.id).await?;
         let actor = pass.answering(grant.managed_by).await?;
         pass.audit("deleted", actor, Some(grant.tenant), Some(audited(&grant)), None).await?;
         pass.freed(&chain);

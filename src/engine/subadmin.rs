@@ -304,12 +304,10 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     let policy = spec(pass).map_or(account.settings.deletion_policy, judge::deletion_policy);
     match policy {
         DeletionPolicy::Delete => {
-            let held = pass.tx.release_devices_of(account.id).await?;
-            let held: Vec<_> = held.iter().map(String::as_str).collect();
+            let (held, places) = pass.tx.release_devices_of(account.id).await?;
+            pass.tx.wake_around(&places, None).await?;
             pass.tx.delete_account(account.id).await?;
-            pass.tx.settle_holders(&held).await?;
-            pass.tx.wake_grants_about(&held, None).await?;
-            before["devicesHeld"] = held.len().into();
+            before["devicesHeld"] = held.into();
             pass.audit("deleted", actor, Some(account.tenant), Some(before), None).await?;
         }
         DeletionPolicy::Disable => {

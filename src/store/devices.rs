@@ -122,6 +122,16 @@ impl Tx {
         })
     }
 
+    /// Puts devices into a tenant by one bare statement, past every rule and
+    /// every grant. Only what measures how long that takes calls this.
+    pub async fn move_devices(&mut self, ids: &[String], tenant: Uuid) -> Result<u64, StoreError> {
+        let sql = Sql {
+            postgres: "UPDATE device SET holder_tenant = $2, holder_account = NULL WHERE id IN (SELECT jsonb_array_elements_text($1))",
+            sqlite: "UPDATE device SET holder_tenant = $2, holder_account = NULL WHERE id IN (SELECT value FROM json_each($1))",
+        };
+        self.write(sql, args![json(&ids), tenant]).await
+    }
+
     /// Empties the inventory.
     pub async fn remove_devices(&mut self) -> Result<u64, StoreError> {
         self.write("DELETE FROM device", args![]).await

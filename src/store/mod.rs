@@ -12,9 +12,12 @@ mod sql;
 
 pub mod accounts;
 pub mod activations;
+pub mod assignments;
 pub mod audit;
 pub mod authority;
+pub mod device_room;
 pub mod devices;
+pub mod grant_devices;
 pub mod grants;
 pub mod groups;
 pub mod invitations;

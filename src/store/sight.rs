@@ -15,32 +15,52 @@ use crate::domain::permission::Permissions;
 use crate::domain::role::Content;
 use crate::domain::tier::Tier;
 
+/// The devices that a giver sees which does not see everything in the granting
+/// tenant, as a query of ids: what accounts below it hold, what it was given
+/// itself, what members of its groups, bearers of its roles and the tenants of
+/// its scope hold, and what others share with it or with those groups. Each
+/// part begins with an index; `on` decides whether anything is asked at all.
+macro_rules! visible {
+    (
+        $each:literal, $texts:literal, on $on:literal, giver $giver:literal, only_below $below:literal,
+        tenant $tenant:literal, groups $groups:literal, roles $roles:literal, tenants $tenants:literal,
+        source $source:literal, now $now:literal
+    ) => {
+        concat!(
+            "SELECT d.id FROM account_ancestor a JOIN device d ON d.holder_account = a.account_id
+                WHERE ", $on, " AND a.ancestor_id = ", $giver, " AND a.distance > 0
+             UNION SELECT x.device_id FROM device_assignment x WHERE ", $on, " AND NOT ", $below, " AND x.receiver_account = ", $giver, "
+             UNION SELECT d.id FROM account_group g JOIN account c ON c.id = g.account_id JOIN device d ON d.holder_account = c.id
+                WHERE ", $on, " AND NOT ", $below, " AND c.tenant_id = ", $tenant, " AND g.name IN (SELECT ", $texts, "(", $groups, "))
+             UNION SELECT d.id FROM account_role r JOIN account c ON c.id = r.account_id
+                JOIN tenant_ancestor h ON h.tenant_id = c.tenant_id AND h.ancestor_id = ", $tenant, " JOIN device d ON d.holder_account = c.id
+                WHERE ", $on, " AND NOT ", $below, " AND (r.namespace, r.name) IN (SELECT value->>'namespace', value->>'name' FROM ", $each, "(", $roles, "))
+             UNION SELECT d.id FROM object o JOIN tenant t ON t.object_id = o.id
+                JOIN tenant_ancestor h ON h.tenant_id = t.id AND h.ancestor_id = ", $tenant, "
+                JOIN tenant_ancestor down ON down.ancestor_id = t.id JOIN device d ON d.holder_tenant = down.tenant_id
+                WHERE ", $on, " AND NOT ", $below, " AND o.source = ", $source, " AND o.kind = 'Tenant'
+                  AND (o.namespace, o.name) IN (SELECT value->>'namespace', value->>'name' FROM ", $each, "(", $tenants, "))
+             UNION SELECT m.device_id FROM grant_receiver r JOIN device_grant s ON s.id = r.grant_id JOIN grant_device m ON m.grant_id = s.id
+                WHERE ", $on, " AND NOT ", $below, " AND m.state = 'applied' AND s.mode = 'Share' AND (s.managed_by IS NULL OR s.managed_by <> ", $giver, ")
+                  AND (s.not_before IS NULL OR s.not_before <= ", $now, ") AND (s.expires_at IS NULL OR s.expires_at > ", $now, ")
+                  AND (r.account_id = ", $giver, " OR (r.tenant_id = ", $tenant, " AND r.group_name IN (SELECT ", $texts, "(", $groups, "))))"
+        )
+    };
+}
+pub(super) use visible;
+
 // $1 devices, $2 the giver, $3 only what accounts below it hold, $4 its tenant,
 // $5 groups, $6 roles, $7 tenants of its scope, $8 the source of references,
-// $9 now. The lists are read once per statement, not once per device.
-macro_rules! visible {
+// $9 now.
+macro_rules! visible_among {
     ($each:literal, $texts:literal) => {
         concat!(
-            "SELECT d.id FROM device d WHERE d.id IN (SELECT ", $texts, "($1)) AND (
-              EXISTS (SELECT 1 FROM account_ancestor a WHERE a.account_id = d.holder_account AND a.ancestor_id = $2 AND a.distance > 0)
-              OR (NOT $3 AND (
-                EXISTS (SELECT 1 FROM device_assignment x WHERE x.device_id = d.id AND x.receiver_account = $2)
-                OR d.holder_account IN (SELECT g.account_id FROM account_group g JOIN account c ON c.id = g.account_id
-                    WHERE c.tenant_id = $4 AND g.name IN (SELECT ", $texts, "($5)))
-                OR d.holder_account IN (SELECT r.account_id FROM account_role r JOIN account c ON c.id = r.account_id
-                    JOIN tenant_ancestor h ON h.tenant_id = c.tenant_id AND h.ancestor_id = $4
-                    WHERE (r.namespace, r.name) IN (SELECT value->>'namespace', value->>'name' FROM ", $each, "($6)))
-                OR d.holder_tenant IN (SELECT down.tenant_id FROM object o JOIN tenant t ON t.object_id = o.id
-                    JOIN tenant_ancestor h ON h.tenant_id = t.id AND h.ancestor_id = $4
-                    JOIN tenant_ancestor down ON down.ancestor_id = t.id
-                    WHERE o.source = $8 AND o.kind = 'Tenant'
-                      AND (o.namespace, o.name) IN (SELECT value->>'namespace', value->>'name' FROM ", $each, "($7)))
-                OR EXISTS (SELECT 1 FROM grant_device m JOIN device_grant s ON s.id = m.grant_id JOIN grant_receiver r ON r.grant_id = s.id
-                    WHERE m.device_id = d.id AND m.state = 'applied' AND s.mode = 'Share'
-                      AND (s.managed_by IS NULL OR s.managed_by <> $2)
-                      AND (s.not_before IS NULL OR s.not_before <= $9) AND (s.expires_at IS NULL OR s.expires_at > $9)
-                      AND (r.account_id = $2 OR (r.tenant_id = $4 AND r.group_name IN (SELECT ", $texts, "($5)))))
-              ))) ORDER BY d.id"
+            "SELECT v.id FROM (",
+            visible!(
+                $each, $texts, on "1 = 1", giver "$2", only_below "$3", tenant "$4", groups "$5", roles "$6",
+                tenants "$7", source "$8", now "$9"
+            ),
+            ") AS v WHERE v.id IN (SELECT ", $texts, "($1)) ORDER BY v.id"
         )
     };
 }
@@ -74,8 +94,8 @@ impl Tx {
         let Sight { account, tenant, scope, only_below } = sight;
         let Scope { tenants, groups, roles } = scope.clone().unwrap_or_default();
         let sql = Sql {
-            postgres: visible!("jsonb_array_elements", "jsonb_array_elements_text"),
-            sqlite: visible!("json_each", "value FROM json_each"),
+            postgres: visible_among!("jsonb_array_elements", "jsonb_array_elements_text"),
+            sqlite: visible_among!("json_each", "value FROM json_each"),
         };
         let now = self.now();
         let args = args![

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::fleet::{account, tenant, to_account, to_tenant};
 use crate::on_both;
-use crate::world::{ACME, all_ready};
+use crate::world::{ACME, World, all_ready};
 
 const WRITERS: u8 = 16;
 
@@ -73,5 +74,57 @@ spec: {{tenantRef: {{name: acme}}, mode: Assign, to: {{tenantRef: {{name: t{n}}}
         }
         assert_eq!(ready, ["g0"], "the same age: the first name holds (R12)");
         assert_eq!(world.holders().await["d1"], "/acme/t0");
+    }
+}
+
+/// Sixteen Assigns of one device each, judged at once by processes of their
+/// own: exactly one finds room, and the others say which limit left none.
+async fn race(mut world: World, grants: impl Fn(u8) -> String, limit: &str) {
+    let ids: Vec<String> = (0..WRITERS).map(|n| format!("d{n:02}")).collect();
+    let batch: Vec<(&str, Option<&str>)> = ids.iter().map(|id| (id.as_str(), Some("/acme"))).collect();
+    world.import(&batch).await;
+    let manifests: Vec<_> = (0..WRITERS).map(|n| world.manifest(&grants(n))).collect();
+    let outside = Arc::new(std::mem::take(&mut world.outside));
+    let mut writers = tokio::task::JoinSet::new();
+    for (n, manifest) in (0..WRITERS).zip(manifests) {
+        let engine = world.twin(n + 2);
+        let outside = outside.clone();
+        writers.spawn(async move { engine.reconcile(&manifest, &*outside).await.unwrap() });
+    }
+    let reports = writers.join_all().await;
+    assert_eq!(reports.iter().filter(|report| report.ready()).count(), 1);
+    for loser in reports.iter().filter(|report| !report.ready()) {
+        let ready = loser.condition("Ready").unwrap();
+        assert_eq!(ready.reason.as_str(), "QuotaExceeded");
+        assert!(ready.message.contains(limit), "{}", ready.message);
+        assert_eq!(loser.status["refusedIds"].as_array().unwrap().len(), 1);
+    }
+    let moved = world.holders().await.into_values().filter(|holder| holder != "/acme").count();
+    assert_eq!(moved, 1);
+}
+
+on_both! {
+    async fn r3_of_sixteen_grants_exactly_one_gets_the_last_device_of_a_tenant(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply(&tenant("north", "acme", "limits: {devices: 1}")).await);
+        // Each into a tenant of its own, below the one that has the limit.
+        for n in 0..WRITERS {
+            all_ready(&world.apply(&tenant(&format!("t{n}"), "north", "")).await);
+        }
+        let grants = |n| to_tenant(&format!("g{n}"), "acme", &format!("t{n}"), &format!("{{deviceIds: [d{n:02}]}}"), "");
+        race(world, grants, "limits.devices of Tenant root/north is 1 and 1 are used; the largest consumers are /acme/north/t").await;
+    }
+}
+
+on_both! {
+    async fn r3_of_sixteen_grants_exactly_one_gets_the_last_device_that_an_account_may_manage(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply(&account("anna", "acme", "tier: Admin, manageableDevices: 1")).await);
+        // Each to an account of its own, which counts against the one above.
+        for n in 0..WRITERS {
+            all_ready(&world.apply(&account(&format!("a{n}"), "acme", "managedByRef: {name: anna}")).await);
+        }
+        let grants = |n| to_account(&format!("g{n}"), "acme", &format!("a{n}"), &format!("{{deviceIds: [d{n:02}]}}"), "");
+        race(world, grants, "spec.manageableDevices of SubAdmin root/anna is 1 and 1 are used; the largest consumers are SubAdmin root/a").await;
     }
 }

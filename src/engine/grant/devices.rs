@@ -1,25 +1,26 @@
-//! What becomes of each device of a grant: given, shared, pending, refused by
-//! a limit, or held by an older grant of the same giver.
+//! The devices of a grant in one pass: what it must not hold any more ends,
+//! what it is about is looked at and decided, and only the differences are
+//! written. However many devices there are, they are treated by their standing
+//! (`domain::grant::devices`), all of one standing at once.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use uuid::Uuid;
+mod plan;
+mod room;
 
 use super::super::pass::{Pass, Step};
-use crate::domain::grant::{Giver, Grant, Mode, Receiver, Reclaim, Tally, Window, window};
-use crate::domain::object::{Kind, ObjectKey, Topic};
-use crate::domain::verdict::{Reason, Refusal};
-use crate::store::grants::{Candidate, Link, Mark, Search};
+use crate::domain::authority::sight;
+use crate::domain::grant::devices::{OVER_LIMIT, Own, Place, State};
+use crate::domain::grant::room::{Bearer, Limit, Met};
+use crate::domain::grant::{Grant, Mode, Receiver, Reclaim, Tally, Window, window};
+use crate::domain::object::Topic;
+use crate::domain::verdict::Refusal;
+use crate::store::assignments::{Cut, Places};
+use crate::store::grant_devices::{Given, Mark, Search, Seen};
+use plan::{Fate, Plan};
 
-/// Devices judged at a time.
-const PAGE: usize = 10_000;
 /// Ids shown in status.
 const SHOWN: usize = 20;
-/// Said of an id that is not there and of one that is out of reach alike: a
-/// refusal reveals nothing about strangers (R4).
-const PENDING: &str = "not in the inventory or not within reach of the giver";
-const OVER_LIMIT: &str = "a limit leaves no room";
-const HELD: &str = "held by an older grant of the same giver";
+/// Said of a unit id; the same words for one that is out of reach (R4).
+const PENDING_UNIT: &str = "no device within reach of the giver has this unit id";
 
 /// What the devices of a grant came to.
 #[derive(Debug, Default)]
@@ -27,384 +28,288 @@ pub(super) struct Settled {
     pub(super) tally: Tally,
     pub(super) pending: Vec<(String, String)>,
     pub(super) refused: Vec<(String, String)>,
-    pub(super) conflict: Option<Refusal>,
-    pub(super) over_limit: Option<Refusal>,
+    /// What some devices are refused for.
+    pub(super) refusals: Vec<Refusal>,
     pub(super) changed: bool,
+}
+
+/// A grant at work on its devices.
+struct Work<'g> {
+    grant: &'g Grant,
+    search: Search,
+    /// Whether it gives now.
+    open: bool,
+    /// What binds the receiver of an Assign.
+    limits: Vec<Limit>,
+    /// Where devices have gone, or come from.
+    places: Places,
+    given: i64,
+    returned: i64,
+    changed: bool,
 }
 
 /// Makes every device of a grant what it should be now.
 pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> {
-    let search =
-        Search { grant: grant.id, mode: grant.mode, tenant: grant.tenant, account: grant.managed_by };
     let at = window(grant.not_before, grant.expires_at, pass.now());
     // An Assign whose receiver is gone gives nothing to anybody.
-    let receiverless = grant.mode == Mode::Assign && grant.receivers.is_empty();
-    let open = at == Window::Open && !receiverless;
-    // What an Assign gave may stay where it is when its time is over.
-    let keeps = open || (at == Window::Over && grant.reclaim == Reclaim::Retain && !receiverless);
-    let mut settled = Settled::default();
-    let wanted = wanted_ids(pass, grant, &search).await?;
-    settled.tally.requested = count(wanted.len());
-
-    let old: BTreeMap<String, Mark> = {
-        let marks = pass.tx.marks(grant.id).await?;
-        marks.into_iter().map(|mark| (mark.id.clone(), mark)).collect()
+    let received = grant.mode == Mode::Share || !grant.receivers.is_empty();
+    let open = at == Window::Open && received;
+    let limits = match grant.receivers.first() {
+        Some(to) if open && grant.mode == Mode::Assign => pass.tx.device_limits(to).await?,
+        _ => vec![],
     };
-    let mut room = match (grant.mode, open) {
-        (Mode::Assign, true) => Some(Room::of(pass, grant).await?),
-        _ => None,
-    };
-    let mut changed_devices: BTreeSet<String> = BTreeSet::new();
+    let search = search(pass, grant, !limits.is_empty()).await?;
+    let mut work =
+        Work { grant, search, open, limits, places: Places::default(), given: 0, returned: 0, changed: false };
 
-    // What the grant no longer names, and everything while its time is not
-    // here, goes back first: that may free the room that others need.
-    let given: BTreeSet<String> = pass.tx.given_devices(grant.id).await?.into_iter().collect();
-    let back: Vec<&str> =
-        given.iter().filter(|id| !keeps || !wanted.contains(*id)).map(String::as_str).collect();
-    if !back.is_empty() && grant.mode == Mode::Assign {
-        cut(pass, grant.id, &back).await?;
-        changed_devices.extend(back.iter().map(|id| (*id).to_owned()));
+    let (marks, links) = pass.tx.written_devices(grant.id).await?;
+    let mut seen = pass.tx.standings(&work.search).await?;
+    // What ends comes first: it may free the room that others need. When its
+    // time is over, an Assign that lets its receiver keep the devices stays.
+    let keeps = open || (at == Window::Over && grant.reclaim == Reclaim::Retain && received);
+    let in_place: i64 = devices(&seen, |s| s.standing.own == Own::InPlace);
+    if links > 0 && (!keeps || in_place < links) {
+        let of = if keeps { Which::Strays } else { Which::All };
+        end(pass, &mut work, of, grant.reclaim).await?;
+        seen = pass.tx.standings(&work.search).await?;
     }
-    let returned = changed_devices.len();
-    let mut gave = 0;
-
-    let mut marks: Vec<Mark> = vec![];
-    let all: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    for page in all.chunks(PAGE) {
-        let candidates = pass.tx.candidates(&search, page).await?;
-        let decided = decide(grant, &candidates, open, room.as_mut());
-        if !decided.links.is_empty() {
-            give(pass, grant, &decided).await?;
-            gave += decided.links.len();
-            changed_devices.extend(decided.links.iter().map(|link| link.id.clone()));
-        }
-        if settled.conflict.is_none() {
-            settled.conflict = decided.conflict.clone();
-        }
-        marks.extend(decided.marks);
+    if room::give_back(pass, &mut work).await? {
+        seen = pass.tx.standings(&work.search).await?;
     }
 
-    for mark in &marks {
-        let shown = match mark.state.as_str() {
-            "applied" => {
-                settled.tally.applied += 1;
-                settled.tally.matched += 1;
-                continue;
-            }
-            "idle" => {
-                settled.tally.matched += 1;
-                continue;
-            }
-            "pending" => {
-                settled.tally.pending += 1;
-                &mut settled.pending
-            }
-            "waiting" => {
-                settled.tally.waiting += 1;
-                settled.tally.matched += 1;
-                &mut settled.refused
-            }
-            _ => {
-                settled.tally.refused += 1;
-                settled.tally.matched += 1;
-                &mut settled.refused
-            }
+    let mut plan = Plan::of(pass, &mut work, seen).await?;
+    while clear(pass, &mut work, &plan).await? {
+        let seen = pass.tx.standings(&work.search).await?;
+        plan = Plan::of(pass, &mut work, seen).await?;
+    }
+    write(pass, &mut work, &plan, marks).await?;
+    tell(pass, &work).await?;
+    report(pass, work, plan).await
+}
+
+/// How the grant looks for its devices. Its giver may see less than everything
+/// in the tenant (R4, R5).
+async fn search(pass: &mut Pass<'_>, grant: &Grant, by_holder: bool) -> Step<Search> {
+    let mut search = Search::new(grant, pass.now());
+    if by_holder {
+        search = search.by_holder();
+    }
+    let Some(giver) = grant.managed_by else { return Ok(search) };
+    let Some(giver) = pass.tx.account(giver).await? else { return Ok(search) };
+    let within = pass.tx.chain(grant.tenant).await?;
+    let Some(sight) = sight(&giver.account, &within, grant.to_itself()) else { return Ok(search) };
+    // Who is in its groups changes what it sees.
+    for name in sight.scope.iter().flat_map(|scope| &scope.groups) {
+        pass.subscribe(Topic::group(sight.tenant, name));
+    }
+    Ok(search.seen_by(&sight, pass.source()))
+}
+
+impl Work<'_> {
+    fn add(&mut self, places: Places) {
+        self.changed = true;
+        self.places.tenants.extend(places.tenants);
+        self.places.accounts.extend(places.accounts);
+    }
+}
+
+fn devices(seen: &[Seen], of: impl Fn(&Seen) -> bool) -> i64 {
+    seen.iter().filter(|s| of(s)).map(|s| s.devices).sum()
+}
+
+/// Ends everything that a grant has given, before it goes or gives to somebody
+/// else.
+pub(super) async fn take_back(pass: &mut Pass<'_>, grant: &Grant, reclaim: Reclaim) -> Step<()> {
+    let mut work = Work {
+        grant,
+        search: Search::new(grant, pass.now()),
+        open: false,
+        limits: vec![],
+        places: Places::default(),
+        given: 0,
+        returned: 0,
+        changed: false,
+    };
+    end(pass, &mut work, Which::All, reclaim).await?;
+    pass.tx.wake_rivals(grant.id).await?;
+    tell(pass, &work).await
+}
+
+/// Which of its links a grant ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Strays,
+}
+
+/// Ends what a grant has given: the devices return to their giver and what the
+/// receiver handed on ends, or the receiver keeps them.
+async fn end(pass: &mut Pass<'_>, work: &mut Work<'_>, which: Which, reclaim: Reclaim) -> Step<()> {
+    let mut after = String::new();
+    loop {
+        let links = match which {
+            Which::All => pass.tx.links_of(work.grant.id, &after).await?,
+            Which::Strays => pass.tx.stray_links(&work.search, &after).await?,
         };
-        if shown.len() < SHOWN {
-            shown.push((mark.id.clone(), mark.why.clone().unwrap_or_default()));
+        let Some((last, _)) = links.last() else { return Ok(()) };
+        after.clone_from(last);
+        match reclaim {
+            Reclaim::Retain => {
+                let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
+                pass.tx.wake_grants_about(&ids, Some(work.grant.id)).await?;
+                pass.tx.keep_links(&links).await?;
+                work.changed = true;
+            }
+            Reclaim::ReturnToGrantor => cut(pass, work, &links).await?,
         }
     }
-    if settled.tally.refused > 0 {
-        settled.over_limit = room.as_ref().map(|room| room.refusal(pass.key(), settled.tally.refused));
-    }
-
-    let changed: Vec<Mark> = marks.iter().filter(|mark| old.get(&mark.id) != Some(mark)).cloned().collect();
-    let gone: Vec<&str> = old.keys().filter(|id| !wanted.contains(*id)).map(String::as_str).collect();
-    pass.tx.put_marks(grant.id, &changed, &gone).await?;
-    if !changed_devices.is_empty() {
-        moved(pass, grant, &changed_devices).await?;
-        record(pass, grant, gave, returned).await?;
-    }
-    settled.changed = !changed_devices.is_empty() || !changed.is_empty() || !gone.is_empty();
-    if settled.changed {
-        pass.publish_self();
-    }
-    Ok(settled)
 }
 
-/// Takes back everything that a grant has given.
-pub(super) async fn take_back(pass: &mut Pass<'_>, grant: &Grant) -> Step<()> {
-    let given = pass.tx.given_devices(grant.id).await?;
-    if given.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<&str> = given.iter().map(String::as_str).collect();
-    cut(pass, grant.id, &ids).await?;
-    let ids: BTreeSet<String> = given.into_iter().collect();
-    moved(pass, grant, &ids).await?;
-    record(pass, grant, 0, ids.len()).await
-}
-
-/// Tells the audit trail how many devices have moved, not which.
-async fn record(pass: &mut Pass<'_>, grant: &Grant, given: usize, returned: usize) -> Step<()> {
-    let actor = pass.answering(grant.managed_by).await?;
-    let after = serde_json::json!({"given": given, "returned": returned});
-    Ok(pass.audit("devices-moved", actor, Some(grant.tenant), None, Some(after)).await?)
-}
-
-async fn cut(pass: &mut Pass<'_>, grant: Uuid, ids: &[&str]) -> Step<()> {
-    let cuts = pass.tx.link_positions(grant, ids).await?;
-    pass.tx.cut_chains(&cuts).await?;
-    Ok(pass.tx.settle_holders(ids).await?)
-}
-
-async fn give(pass: &mut Pass<'_>, grant: &Grant, decided: &Decided) -> Step<()> {
-    // A younger claim steps aside, with everything handed on from there.
-    let cuts: Vec<(String, i64)> =
-        decided.links.iter().map(|link| (link.id.clone(), link.position)).collect();
-    if decided.displaces {
-        pass.tx.cut_chains(&cuts).await?;
-    }
-    let (tenant, account) = match grant.receivers.first() {
-        Some(Receiver::Tenant(tenant)) => (*tenant, None),
-        Some(Receiver::Account { account, tenant }) => (*tenant, Some(*account)),
-        _ => return Ok(()),
-    };
-    pass.tx.add_links(grant.id, &decided.links, tenant, account).await?;
-    let ids: Vec<&str> = decided.links.iter().map(|link| link.id.as_str()).collect();
-    Ok(pass.tx.settle_holders(&ids).await?)
-}
-
-/// Tells everybody concerned that devices have moved.
-async fn moved(pass: &mut Pass<'_>, grant: &Grant, ids: &BTreeSet<String>) -> Step<()> {
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    pass.tx.wake_grants_about(&ids, Some(grant.id)).await?;
-    pass.publish(Topic::devices(grant.tenant));
-    pass.counts_changed(grant.tenant);
-    let chain = pass.tx.chain(grant.tenant).await?;
-    for level in &chain.0 {
-        pass.publish(Topic::tenant_room(level.tenant.id));
-        pass.publish(Topic::devices(level.tenant.id));
-    }
-    for receiver in &grant.receivers {
-        match receiver {
-            Receiver::Tenant(tenant) => {
-                pass.publish(Topic::devices(*tenant));
-                pass.counts_changed(*tenant);
-                pass.publish(Topic::tenant_room(*tenant));
-            }
-            Receiver::Account { account, tenant } => {
-                pass.publish_rooms(Some(*account)).await?;
-                pass.publish(Topic::devices(*tenant));
-                pass.counts_changed(*tenant);
-            }
-            Receiver::Group { .. } => {}
-        }
-    }
-    pass.publish_rooms(grant.managed_by).await?;
+/// Cuts the chains of devices, and remembers where these were.
+async fn cut(pass: &mut Pass<'_>, work: &mut Work<'_>, links: &[Cut]) -> Step<()> {
+    let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
+    pass.tx.wake_grants_about(&ids, Some(work.grant.id)).await?;
+    let places = pass.tx.cut_chains(links).await?;
+    work.returned += count(links.len());
+    work.add(places);
     Ok(())
-}
-
-/// Every id that the grant is about, in order.
-async fn wanted_ids(pass: &mut Pass<'_>, grant: &Grant, search: &Search) -> Step<BTreeSet<String>> {
-    let selection = &grant.selection;
-    let mut wanted: BTreeSet<String> = selection.device_ids.iter().cloned().collect();
-    if !selection.unit_ids.is_empty() {
-        let known = pass.tx.devices_of_units(&selection.unit_ids).await?;
-        let units: BTreeSet<&str> = known.iter().map(|(unit, _)| unit.as_str()).collect();
-        // A unit that no device has yet waits under its own name.
-        wanted.extend(
-            selection
-                .unit_ids
-                .iter()
-                .filter(|unit| !units.contains(unit.as_str()))
-                .map(|unit| format!("unit:{unit}")),
-        );
-        wanted.extend(known.iter().map(|(_, id)| id.clone()));
-    }
-    if selection.all || selection.selector.is_some() {
-        let mut after = String::new();
-        loop {
-            let page = pass.tx.selected_devices(search, selection, &after, count(PAGE)).await?;
-            let Some((last, _)) = page.last() else { break };
-            after.clone_from(last);
-            let full = page.len() == PAGE;
-            wanted.extend(page.into_iter().filter_map(|(id, labels)| {
-                let selected =
-                    selection.all || selection.selector.as_ref().is_some_and(|s| s.matches(&labels));
-                selected.then_some(id)
-            }));
-            if !full {
-                break;
-            }
-        }
-    }
-    Ok(wanted)
 }
 
 fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// What was decided about one page of devices.
-#[derive(Debug, Default)]
-struct Decided {
-    marks: Vec<Mark>,
-    links: Vec<Link>,
-    displaces: bool,
-    conflict: Option<Refusal>,
+/// Frees the places of devices that are about to be given: a later claim steps
+/// aside, with everything handed on from there. Whether anything was in the way.
+async fn clear(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan) -> Step<bool> {
+    let in_the_way: Vec<Given> = plan.given(|seen| seen.standing.place != Place::Free);
+    if in_the_way.is_empty() {
+        return Ok(false);
+    }
+    let mut cuts = vec![];
+    loop {
+        let after = cuts.last().map_or("", |(id, _): &Cut| id.as_str()).to_owned();
+        cuts = pass.tx.places_of(&work.search, &in_the_way, &after).await?;
+        if cuts.is_empty() {
+            return Ok(true);
+        }
+        let ids: Vec<&str> = cuts.iter().map(|(id, _)| id.as_str()).collect();
+        pass.tx.wake_grants_about(&ids, Some(work.grant.id)).await?;
+        let places = pass.tx.cut_chains(&cuts).await?;
+        work.add(places);
+    }
 }
 
-fn decide(grant: &Grant, candidates: &[Candidate], open: bool, mut room: Option<&mut Room>) -> Decided {
-    let mut decided = Decided::default();
-    for candidate in candidates {
-        let mut mark = |state: &str, why: Option<&str>| {
-            decided.marks.push(Mark {
-                id: candidate.id.clone(),
-                state: state.to_owned(),
-                why: why.map(str::to_owned),
-            });
+/// Writes what differs from the last pass; `marked` is how many devices that
+/// one knew.
+async fn write(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan, marked: i64) -> Step<()> {
+    let marks: Vec<Mark> = plan.marks();
+    pass.tx.mark_devices(&work.search, &marks).await?;
+    let given = plan.given(|_| true);
+    if let (false, Some(to)) = (given.is_empty(), work.grant.receivers.first()) {
+        pass.tx.give(&work.search, &given, to).await?;
+        let (tenant, account) = match to {
+            Receiver::Tenant(tenant) | Receiver::Group { tenant, .. } => (*tenant, None),
+            Receiver::Account { account, tenant } => (*tenant, Some(*account)),
         };
-        if !candidate.reachable {
-            mark("pending", Some(PENDING));
-            continue;
-        }
-        if grant.mode == Mode::Share {
-            mark(if open { "applied" } else { "idle" }, None);
-            continue;
-        }
-        let (Some(giver), true) = (candidate.giver, open) else {
-            mark("idle", None);
-            continue;
-        };
-        match &candidate.incumbent {
-            Some(incumbent) if incumbent.grant == grant.id => {
-                mark("applied", None);
-                continue;
-            }
-            Some(incumbent)
-                if (incumbent.born, &incumbent.namespace, &incumbent.name)
-                    < (grant.born, &grant.namespace, &grant.name) =>
-            {
-                mark("waiting", Some(HELD));
-                let key = ObjectKey::new(Kind::DeviceGrant, &incumbent.namespace, &incumbent.name);
-                decided.conflict.get_or_insert_with(|| {
-                    Refusal::wait(
-                        Reason::Conflict,
-                        format!("{key} is older and gives some of the same devices from the same giver; remove them from one of the two grants (see status.refusedIds)"),
-                        vec![Topic::object(&key)],
-                    )
-                });
-                continue;
-            }
-            _ => {}
-        }
-        let fits = room.as_mut().is_none_or(|room| room.take(candidate));
-        if !fits {
-            mark("refused", Some(OVER_LIMIT));
-            continue;
-        }
-        mark("applied", None);
-        decided.displaces |= candidate.incumbent.is_some();
-        decided.links.push(Link {
-            id: candidate.id.clone(),
-            position: candidate.position,
-            giver_tenant: match giver {
-                Giver::Tenant(tenant) => tenant,
-                Giver::Account(_) => grant.tenant,
-            },
-            giver_account: match giver {
-                Giver::Account(account) => Some(account),
-                Giver::Tenant(_) => None,
-            },
+        let giver = work.grant.managed_by;
+        work.given = plan.count_given();
+        work.add(Places {
+            tenants: vec![tenant, work.grant.tenant],
+            accounts: account.into_iter().chain(giver).collect(),
         });
     }
-    decided
-}
-
-/// Room for more devices on the receiver's side (R3): each limit that binds,
-/// how much is left of it, and which holders count under it already.
-struct Room {
-    limits: Vec<Limit>,
-}
-
-struct Limit {
-    name: String,
-    topic: Topic,
-    left: i64,
-    /// Tenants whose devices count under it already.
-    tenants: BTreeSet<Uuid>,
-    /// Accounts whose devices count under it already.
-    accounts: BTreeSet<Uuid>,
-}
-
-impl Room {
-    async fn of(pass: &mut Pass<'_>, grant: &Grant) -> Step<Self> {
-        let mut limits = vec![];
-        let (tenant, account) = match grant.receivers.first() {
-            Some(Receiver::Tenant(tenant)) => (*tenant, None),
-            Some(Receiver::Account { account, tenant }) => (*tenant, Some(*account)),
-            _ => return Ok(Self { limits }),
-        };
-        let chain = pass.tx.chain(tenant).await?;
-        let bounded: Vec<_> =
-            chain.0.iter().filter_map(|l| Some((l, l.tenant.settings.limits.devices?))).collect();
-        if !bounded.is_empty() {
-            let uses = pass.tx.uses(tenant).await?;
-            for (level, max) in bounded {
-                let used = uses.iter().find(|u| u.tenant == level.tenant.id).map_or(0, |u| u.devices);
-                let holder =
-                    level.key.as_ref().map_or_else(|| level.tenant.path.clone(), ToString::to_string);
-                limits.push(Limit {
-                    name: format!("limits.devices of {holder} is {max}"),
-                    topic: Topic::tenant_room(level.tenant.id),
-                    left: max - used,
-                    tenants: pass.tx.subtree(level.tenant.id).await?.into_iter().collect(),
-                    accounts: BTreeSet::new(),
-                });
-            }
-        }
-        if let Some(account) = account
-            && let Some(bound) = pass.tx.quota_bound(Some(account), None).await?
-        {
-            limits.push(Limit {
-                name: format!("spec.manageableDevices of {} is {}", bound.key, bound.quota),
-                topic: Topic::account_room(bound.account),
-                left: bound.quota - bound.used.held - bound.used.delegated,
-                tenants: BTreeSet::new(),
-                accounts: [bound.account, account].into(),
-            });
-        }
-        Ok(Self { limits })
+    let gone = marked > devices(&plan.seen, |s| s.standing.mark.is_some());
+    let differs = gone || !marks.is_empty() || !given.is_empty();
+    if differs {
+        pass.tx.wake_rivals(work.grant.id).await?;
     }
-
-    /// Takes the room for one device, if every limit has it.
-    fn take(&mut self, device: &Candidate) -> bool {
-        let counts_already = |limit: &Limit| {
-            device.holder_tenant.is_some_and(|t| limit.tenants.contains(&t))
-                || device.holder_account.is_some_and(|a| limit.accounts.contains(&a))
-        };
-        if self.limits.iter().any(|limit| !counts_already(limit) && limit.left <= 0) {
-            return false;
-        }
-        for limit in &mut self.limits {
-            if !counts_already(limit) {
-                limit.left -= 1;
-            }
-        }
-        true
+    if gone {
+        pass.tx.forget_devices(&work.search).await?;
     }
+    work.changed |= differs;
+    if work.changed {
+        pass.publish_self();
+    }
+    Ok(())
+}
 
-    fn refusal(&self, key: &ObjectKey, refused: i64) -> Refusal {
-        let full: Vec<&Limit> = self.limits.iter().filter(|limit| limit.left <= 0).collect();
-        let names: Vec<&str> = full.iter().map(|limit| limit.name.as_str()).collect();
-        Refusal::wait(
-            Reason::QuotaExceeded,
-            format!(
-                "{refused} devices of {key} are refused: {}; raise the limit or take devices away (see status.refusedIds)",
-                names.join(" and ")
-            ),
-            full.iter().map(|limit| limit.topic.clone()).collect(),
-        )
+/// Tells everybody concerned that devices have moved.
+async fn tell(pass: &mut Pass<'_>, work: &Work<'_>) -> Step<()> {
+    let Places { tenants, accounts } = &work.places;
+    if tenants.is_empty() && accounts.is_empty() {
+        return Ok(());
+    }
+    let object = pass.object_id();
+    pass.tx.wake_around(&work.places, Some(object)).await?;
+    pass.counts_changed(work.grant.tenant);
+    for tenant in tenants {
+        pass.counts_changed(*tenant);
+    }
+    // How many devices have moved, not which.
+    let actor = pass.answering(work.grant.managed_by).await?;
+    let after = serde_json::json!({"given": work.given, "returned": work.returned});
+    pass.audit("devices-moved", actor, Some(work.grant.tenant), None, Some(after)).await?;
+    Ok(())
+}
+
+async fn report(pass: &mut Pass<'_>, work: Work<'_>, mut plan: Plan) -> Step<Settled> {
+    plan.refusals.extend(room::refusal(pass, &work, &plan.full).await?);
+    let mut tally = Tally::default();
+    for (seen, fate) in plan.seen.iter().zip(&plan.fates) {
+        let (applied, refused) = match fate {
+            Fate::Are(State::Applied) | Fate::Given(Met::All) => (seen.devices, 0),
+            Fate::Given(Met::Until(_, given)) => (*given, seen.devices - given),
+            Fate::Are(State::Refused) | Fate::Given(Met::Nothing) => (0, seen.devices),
+            Fate::Are(State::Waiting) => {
+                tally.waiting += seen.devices;
+                (0, 0)
+            }
+            Fate::Are(State::Pending) => {
+                tally.pending += seen.devices;
+                tally.requested += seen.devices;
+                continue;
+            }
+            Fate::Are(State::Idle) => (0, 0),
+        };
+        tally.applied += applied;
+        tally.refused += refused;
+        tally.matched += seen.devices;
+        tally.requested += seen.devices;
+    }
+    let shown = count(SHOWN);
+    let mut settled = Settled { refusals: plan.refusals, changed: work.changed, ..Settled::default() };
+    if tally.pending > 0 {
+        settled.pending = pass.tx.devices_in(work.grant.id, [State::Pending; 2], shown).await?;
+    }
+    if tally.refused + tally.waiting > 0 {
+        let states = [State::Refused, State::Waiting];
+        settled.refused = pass.tx.devices_in(work.grant.id, states, shown).await?;
+    }
+    let (units, waiting) = pass.tx.pending_units(&work.search, shown).await?;
+    tally.pending += waiting;
+    tally.requested += waiting;
+    settled.pending.extend(units.into_iter().map(|unit| (unit, PENDING_UNIT.to_owned())));
+    settled.pending.truncate(SHOWN);
+    settled.tally = tally;
+    Ok(settled)
+}
+
+/// Why devices of a state are not applied, as status says it.
+const fn why(state: State) -> Option<&'static str> {
+    use crate::domain::grant::devices::{HELD, PENDING};
+    match state {
+        State::Applied | State::Idle => None,
+        State::Pending => Some(PENDING),
+        State::Waiting => Some(HELD),
+        State::Refused => Some(OVER_LIMIT),
+    }
+}
+
+/// The account whose number of devices binds a receiver.
+const fn account_of(limit: &Limit) -> Option<uuid::Uuid> {
+    match limit.bearer {
+        Bearer::Account(account) => Some(account),
+        Bearer::Tenant(_) => None,
     }
 }

@@ -66,10 +66,10 @@ async fn leave_grants_behind(pass: &mut Pass<'_>, moved: Uuid) -> Step<()> {
     if cuts.is_empty() {
         return Ok(());
     }
-    pass.tx.cut_chains(&cuts).await?;
     let ids: Vec<&str> = cuts.iter().map(|(id, _)| id.as_str()).collect();
-    pass.tx.settle_holders(&ids).await?;
     pass.tx.wake_grants_about(&ids, None).await?;
+    let places = pass.tx.cut_chains(&cuts).await?;
+    pass.tx.wake_around(&places, None).await?;
     for account in pass.tx.accounts_around(moved).await? {
         pass.publish(Topic::account_room(account));
     }
