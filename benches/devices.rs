@@ -35,6 +35,8 @@ fn manifest(kind: Kind, name: &str, spec: Spec) -> Manifest {
         uid: None,
         generation: 1,
         created: None,
+        depth: 0,
+        tree: None,
         deleting: false,
         annotations: BTreeMap::new(),
         spec: Some(spec),

@@ -47,8 +47,20 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
     match in_force {
         None => Ok(Outcome { verdict, conditions: vec![], status: json!({}), action, again_at: None }),
         Some(grant) => {
-            let settled = devices::settle(pass, &grant).await?;
-            report(pass, &grant, settled, action, verdict).await
+            match devices::settle(pass, &grant).await {
+                Ok(settled) => {
+                    if verdict.is_ok() {
+                        pass.takes_effect();
+                    }
+                    report(pass, &grant, settled, action, verdict).await
+                }
+                // Others come first; what was given before stays.
+                Err(Stop::Refused(refusal)) => {
+                    pass.listen(&refusal);
+                    Ok(pass.as_before(refusal))
+                }
+                Err(other) => Err(other),
+            }
         }
     }
 }

@@ -736,6 +736,23 @@ impl<'a> Pass<'a> {
         report.condition("Ready").map(|c| c.reason)
     }
 
+    /// Nothing has been decided yet: what was said last is said again, but for
+    /// this refusal.
+    pub(crate) fn as_before(&self, refusal: Refusal) -> Outcome {
+        let last = self.before.as_ref().and_then(|b| kept(b).report);
+        let (conditions, status) = last.map_or_else(
+            || (vec![], serde_json::json!({})),
+            |last| {
+                let kept = last
+                    .conditions
+                    .into_iter()
+                    .filter(|c| !matches!(c.kind.as_str(), "Ready" | "Reconciling" | "Stalled" | "Paused"));
+                (kept.collect(), last.status)
+            },
+        );
+        Outcome { verdict: Err(refusal), conditions, status, action: Action::Refused, again_at: None }
+    }
+
     /// `paused`: nothing changes, rights already given stay, a deletion waits.
     pub(crate) fn paused(&self) -> Option<Outcome> {
         if !self.manifest.flag(annotation::PAUSED) {

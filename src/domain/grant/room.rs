@@ -36,7 +36,8 @@ impl Limit {
         self.max - self.used
     }
 
-    fn topic(&self) -> Topic {
+    /// What tells that there is more room under it.
+    pub fn topic(&self) -> Topic {
         match self.bearer {
             Bearer::Tenant(tenant) => Topic::tenant_room(tenant),
             Bearer::Account(account) => Topic::account_room(account),

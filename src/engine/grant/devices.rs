@@ -59,8 +59,16 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
         _ => vec![],
     };
     let search = search(pass, grant, !limits.is_empty()).await?;
-    let mut work =
-        Work { grant, search, open, limits, places: Places::default(), given: 0, returned: 0, changed: false };
+    let mut work = Work {
+        grant,
+        search,
+        open,
+        limits,
+        places: Places::default(),
+        given: 0,
+        returned: 0,
+        changed: false,
+    };
 
     let (marks, links) = pass.tx.written_devices(grant.id).await?;
     let mut seen = pass.tx.standings(&work.search).await?;
