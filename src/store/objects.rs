@@ -242,16 +242,16 @@ impl Tx {
 
     /// Wakes an account's object and those of everybody above it in the
     /// managed-by tree, whose quotas have changed.
-    pub async fn wake_managers(&mut self, account: Uuid, due_at: Timestamp) -> Result<(), StoreError> {
+    pub async fn wake_managers(&mut self, accounts: &[Uuid], due_at: Timestamp) -> Result<(), StoreError> {
         let sql = Sql {
             postgres: "INSERT INTO wakeup (object_id, due_at)
-                SELECT c.object_id, $2::timestamptz FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
-                WHERE a.account_id = $1 AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO NOTHING",
+                SELECT DISTINCT c.object_id, $2::timestamptz FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
+                WHERE a.account_id IN (SELECT jsonb_array_elements_text($1)::uuid) AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO NOTHING",
             sqlite: "INSERT INTO wakeup (object_id, due_at)
-                SELECT c.object_id, $2 FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
-                WHERE a.account_id = $1 AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO NOTHING",
+                SELECT DISTINCT c.object_id, $2 FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
+                WHERE a.account_id IN (SELECT value FROM json_each($1)) AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO NOTHING",
         };
-        self.write(sql, args![account, due_at]).await?;
+        self.write(sql, args![json(&accounts), due_at]).await?;
         Ok(())
     }
 

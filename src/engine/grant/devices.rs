@@ -250,6 +250,11 @@ async fn tell(pass: &mut Pass<'_>, work: &Work<'_>) -> Step<()> {
     }
     let object = pass.object_id();
     pass.tx.wake_around(&work.places, Some(object)).await?;
+    // What accounts hold and delegate stands in their status, too.
+    if !accounts.is_empty() {
+        let due = pass.counts_due();
+        pass.tx.wake_managers(accounts, due).await?;
+    }
     pass.counts_changed(work.grant.tenant);
     for tenant in tenants {
         pass.counts_changed(*tenant);
