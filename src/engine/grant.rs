@@ -102,6 +102,9 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
     if let Some(other) = &adopt {
         pass.adopt("grant", &tenant, other.object)?;
     }
+    if let (Mode::Assign, false, Some(to)) = (mode, pass.in_force(), receivers.first()) {
+        devices::in_turn(pass, to).await?;
+    }
     Ok(Wanted { tenant, grant: spec.as_ref().clone(), receivers, selection, permissions, authority, adopt })
 }
 

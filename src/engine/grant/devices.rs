@@ -72,6 +72,14 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
 
     let (marks, links) = pass.tx.written_devices(grant.id).await?;
     let mut seen = pass.tx.standings(&work.search).await?;
+    // An edit has asked before it was written; others ask now.
+    if pass.in_force()
+        && !work.limits.is_empty()
+        && let Some(stop) = pass.turn_for_room(&rooms(&work.limits)).await?
+        && Plan::of(pass, &mut work, seen.clone()).await?.count_given() > 0
+    {
+        return Err(stop);
+    }
     // What ends comes first: it may free the room that others need. When its
     // time is over, an Assign that lets its receiver keep the devices stays.
     let keeps = open || (at == Window::Over && grant.reclaim == Reclaim::Retain && received);
@@ -93,6 +101,20 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     write(pass, &mut work, &plan, marks).await?;
     tell(pass, &work).await?;
     report(pass, work, plan).await
+}
+
+/// What tells that there is more room under these limits.
+fn rooms(limits: &[Limit]) -> Vec<Topic> {
+    limits.iter().map(Limit::topic).collect()
+}
+
+/// Lets those go first whose turn it is to take room at the receiver (R12).
+pub(super) async fn in_turn(pass: &mut Pass<'_>, to: &Receiver) -> Step<()> {
+    let limits = pass.tx.device_limits(to).await?;
+    if limits.is_empty() {
+        return Ok(());
+    }
+    pass.room_in_turn(&rooms(&limits)).await
 }
 
 /// How the grant looks for its devices. Its giver may see less than everything

@@ -81,7 +81,8 @@ impl<'a> Pass<'a> {
             self.keep(&report, paused).await?;
         }
         let now = self.now();
-        if self.stepped_back {
+        if report.condition("Ready").is_some_and(|ready| ready.reason == Reason::ClaimsAhead) {
+            // It is judged again right after those whom it let go first.
             self.tx.wake(self.object.id, now).await?;
         }
         let published: Vec<_> = std::mem::take(&mut self.published).into_iter().collect();

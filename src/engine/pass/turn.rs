@@ -8,7 +8,7 @@ use crate::domain::object::Topic;
 use crate::domain::verdict::{Reason, Refusal};
 use crate::store::objects::Rivals;
 
-impl<'a> Pass<'a> {
+impl Pass<'_> {
     /// Steps back if somebody whose turn comes first may claim one of these
     /// names too (R12).
     pub(crate) async fn names_in_turn(&mut self, names: &[Topic]) -> Step<()> {
@@ -16,37 +16,43 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         let ahead = self.engine.line.ahead_for(self.key(), &self.place(), names);
-        self.in_turn(ahead, names, Rivals::For(names)).await
+        self.turn(ahead, names, Rivals::For(names)).await?.map_or(Ok(()), Err)
     }
 
     /// Steps back if somebody whose turn comes first may take room under these
     /// limits too (R12). What those want is not known before they are judged.
     pub(crate) async fn room_in_turn(&mut self, rooms: &[Topic]) -> Step<()> {
-        let ahead = self.engine.line.ahead(self.key(), &self.place());
-        self.in_turn(ahead, rooms, Rivals::OfTree).await
+        self.turn_for_room(rooms).await?.map_or(Ok(()), Err)
     }
 
-    async fn in_turn(&mut self, ahead: Ahead, topics: &[Topic], rivals: Rivals<'_>) -> Step<()> {
+    /// How to step back, if it is not this object's turn to take room under
+    /// these limits. To be asked before anything is written: what this pass
+    /// itself has woken would seem to be ahead of it.
+    pub(crate) async fn turn_for_room(&mut self, rooms: &[Topic]) -> Step<Option<Stop>> {
+        let ahead = self.engine.line.ahead(self.key(), &self.place());
+        self.turn(ahead, rooms, Rivals::OfTree).await
+    }
+
+    async fn turn(&mut self, ahead: Ahead, topics: &[Topic], rivals: Rivals<'_>) -> Step<Option<Stop>> {
         self.consult(topics);
         let key = self.key();
         match ahead {
-            Ahead::Begun => return Err(Stop::Behind),
+            Ahead::Begun => return Ok(Some(Stop::Behind)),
             Ahead::Waiting => {}
             Ahead::Nobody => {
                 if !self.tx.woken_ahead(&self.object, rivals).await? {
-                    return Ok(());
+                    return Ok(None);
                 }
             }
         }
-        self.stepped_back = true;
-        Err(Refusal::wait(
+        let refusal = Refusal::wait(
             Reason::ClaimsAhead,
             format!(
                 "{key} waits for older objects that may claim the same; it is judged again right after them"
             ),
             topics.to_vec(),
-        )
-        .into())
+        );
+        Ok(Some(refusal.into()))
     }
 
     fn place(&self) -> Place {

@@ -7,8 +7,7 @@ use uuid::Uuid;
 
 use super::{Work, why};
 use crate::domain::grant::devices::{Claim, Decision, Place, State, conflict, decide};
-use crate::domain::grant::room::{Limit, Met};
-use crate::domain::object::Topic;
+use crate::domain::grant::room::Met;
 use crate::domain::verdict::Refusal;
 use crate::engine::pass::{Pass, Step};
 use crate::store::grant_devices::{Given, Mark, Seen};
@@ -63,10 +62,6 @@ impl Plan {
         }
         if !wants.is_empty() && !work.limits.is_empty() {
             let (met, limits) = super::room::allot(pass, work, &seen, &wants).await?;
-            if met.iter().any(|met| *met != Met::Nothing) {
-                let rooms: Vec<Topic> = work.limits.iter().map(Limit::topic).collect();
-                pass.room_in_turn(&rooms).await?;
-            }
             full = limits;
             for (index, met) in wants.into_iter().zip(met) {
                 fates[index] = Fate::Given(met);
