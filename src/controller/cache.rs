@@ -188,10 +188,10 @@ impl Scope {
     }
 }
 
-/// The object of the same kind that comes before one, if it is known.
+/// The object of the same kind that comes before one. It need not be there yet:
+/// a place in the line must not depend on who has arrived already.
 fn above(objects: &HashMap<ObjectKey, Arc<DynamicObject>>, key: &ObjectKey) -> Option<ObjectKey> {
-    let above = engine::above(key, objects.get(key)?.data.get("spec")?)?;
-    objects.contains_key(&above).then_some(above)
+    engine::above(key, objects.get(key)?.data.get("spec")?)
 }
 
 /// Drops what nobody reads, which for some objects is most of their size.

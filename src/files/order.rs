@@ -42,7 +42,7 @@ impl<'a> Family<'a> {
     }
 
     fn above(&self, key: &ObjectKey) -> Option<ObjectKey> {
-        self.above.get(key)?.clone().filter(|above| self.above.contains_key(above))
+        self.above.get(key)?.clone()
     }
 }
 

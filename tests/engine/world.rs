@@ -174,8 +174,7 @@ impl World {
     }
 
     fn above(&self, key: &ObjectKey) -> Option<ObjectKey> {
-        let above = tenantry::engine::above(key, self.specs.get(key)?)?;
-        self.specs.contains_key(&above).then_some(above)
+        tenantry::engine::above(key, self.specs.get(key)?)
     }
 
     fn depth(&self, key: &ObjectKey) -> i64 {

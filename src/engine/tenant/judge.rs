@@ -32,6 +32,7 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
     let settings = settings(key, spec);
+    pass.consult(&[wished(key, spec)]);
     let parent = parent(pass, spec).await?;
     let chain = match place(key, own.map(|t| t.id), &parent, pass.in_root_namespace()) {
         Ok(chain) => chain.cloned(),
@@ -163,6 +164,13 @@ fn admitted(pass: &Pass<'_>, parent: &Tenant, key: &ObjectKey) -> Step<bool> {
     Ok(admits(policy, &key.namespace, own_namespace, labels))
 }
 
+/// The place among the tenants that the object asks for.
+fn wished(key: &ObjectKey, spec: &api::TenantSpec) -> Topic {
+    let above = spec.parent_ref.as_ref();
+    let above = above.map(|r| crate::domain::tenant::key(r.namespace_from(&key.namespace), &r.name));
+    Topic::place(above.as_ref(), &key.name)
+}
+
 async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
     let Some(reference) = &spec.parent_ref else {
         return Ok(Parent::None);
@@ -196,10 +204,8 @@ async fn natural_key(
 ) -> Step<Option<Tenant>> {
     let wanted = path(above, &pass.key().name);
     if own.is_none_or(|own| own.path != wanted) {
-        let spec = spec(pass).and_then(|spec| spec.parent_ref.as_ref());
-        let namespace = &pass.key().namespace;
-        let above = spec.map(|r| crate::domain::tenant::key(r.namespace_from(namespace), &r.name));
-        let names = [Topic::taken(&wanted), Topic::place(above.as_ref(), &pass.key().name)];
+        let mut names = vec![Topic::taken(&wanted)];
+        names.extend(spec(pass).map(|spec| wished(pass.key(), spec)));
         pass.names_in_turn(&names).await?;
     }
     let Some(other) = pass.tx.tenant_at(&wanted).await? else {

@@ -124,8 +124,14 @@ async fn remove_subtree(pass: &mut Pass<'_>, chain: &Chain) -> Step<()> {
         if let Some(key) = &account.key {
             pass.publish(Topic::object(key));
         }
-        pass.publish_rooms(account.managed_by).await?;
     }
+    // Whoever is above them has more room from now on.
+    let around = pass.tx.accounts_around(own.id).await?;
+    for account in &around {
+        pass.publish(Topic::account_room(*account));
+    }
+    let due = pass.counts_due();
+    pass.tx.wake_managers(&around, due).await?;
     // Who answers for it may be inside.
     let actor = pass.answering(own.managed_by).await?;
     let used = pass.tx.use_of(own.id).await?;
