@@ -176,12 +176,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Removes one tenant that nothing is inside of any more.
-    pub async fn delete_tenant(&mut self, id: Uuid) -> Result<(), StoreError> {
-        self.write("DELETE FROM tenant WHERE id = $1", args![id]).await?;
-        Ok(())
-    }
-
     /// Identifiers of every tenant in a subtree, deepest first.
     pub async fn subtree(&mut self, id: Uuid) -> Result<Vec<Uuid>, StoreError> {
         let sql =
@@ -233,7 +227,6 @@ impl Tx {
                 key: key(&row, Kind::SubAdmin)?,
                 email: row.text("email")?,
                 username: row.text("username")?,
-                managed_by: row.opt_uuid("managed_by")?,
             });
         }
         let sql = "SELECT d.id FROM tenant_ancestor a JOIN device d ON d.holder_tenant = a.tenant_id WHERE a.ancestor_id = $1
@@ -280,11 +273,10 @@ impl Tx {
             "UPDATE account SET managed_by = NULL WHERE managed_by IN (SELECT c.id FROM account c JOIN tenant_ancestor a ON a.tenant_id = c.tenant_id WHERE a.ancestor_id = $1)",
             "DELETE FROM account WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
             "DELETE FROM role WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
+            // Whoever is above and below go in one statement, so none is missed.
+            "DELETE FROM tenant WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
         ] {
             self.write(sql, args![id]).await?;
-        }
-        for tenant in self.subtree(id).await? {
-            self.delete_tenant(tenant).await?;
         }
         Ok(())
     }
@@ -312,6 +304,4 @@ pub struct AccountInside {
     pub email: String,
     /// Its username.
     pub username: String,
-    /// The account that answers for it.
-    pub managed_by: Option<Uuid>,
 }

@@ -8,7 +8,10 @@ use tenantry::domain::object::Kind::DeviceGrant;
 use tenantry::store::Access;
 use tenantry::store::devices::Import;
 
-async fn import(world: &mut World, devices: &[(&str, &str, &[(&str, &str)], &str)]) {
+/// Id, unit, labels and the tenant's path.
+type Fleet<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
+async fn import(world: &mut World, devices: &[Fleet<'_>]) {
     let mut tx = world.engine.store().begin(Access::Write).await.unwrap();
     let mut batch = vec![];
     for (id, unit, labels, path) in devices {
@@ -77,7 +80,7 @@ on_both! {
 on_both! {
     async fn labels_select_with_every_comparison_and_follow_changes(world) {
         lands(&mut world).await;
-        let fleet: &[(&str, &str, &[(&str, &str)], &str)] = &[
+        let fleet: &[Fleet<'_>] = &[
             ("a", "ua", &[("site", "north"), ("kind", "meter")], "/acme"),
             ("b", "ub", &[("site", "south")], "/acme"),
             ("c", "uc", &[], "/acme"),
