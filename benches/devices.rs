@@ -42,6 +42,8 @@ fn manifest(kind: Kind, name: &str, spec: Spec) -> Manifest {
         spec: Some(spec),
         spec_digest: None,
         faults: vec![],
+        depth: 0,
+        tree: None,
     }
 }
 

@@ -103,7 +103,7 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
         pass.adopt("grant", &tenant, other.object)?;
     }
     if let (Mode::Assign, false, Some(to)) = (mode, pass.in_force(), receivers.first()) {
-        devices::in_turn(pass, to).await?;
+        devices::in_turn(pass, to, tenant.id).await?;
     }
     Ok(Wanted { tenant, grant: spec.as_ref().clone(), receivers, selection, permissions, authority, adopt })
 }

@@ -75,7 +75,8 @@ impl Tx {
 
     /// The next links of a grant, after `after` in order of id.
     pub async fn links_of(&mut self, grant: Uuid, after: &str) -> Result<Vec<Cut>, StoreError> {
-        let sql = "SELECT device_id, position FROM device_assignment WHERE grant_id = $1 AND device_id > $2 ORDER BY device_id LIMIT $3";
+        let sql = "SELECT a.device_id, a.position FROM grant_device m JOIN device_assignment a ON a.device_id = m.device_id AND a.grant_id = m.grant_id
+            WHERE m.grant_id = $1 AND m.device_id > $2 ORDER BY m.device_id LIMIT $3";
         let rows = self.rows(sql, args![grant, after, PAGE]).await?;
         rows.iter().map(|row| Ok((row.text("device_id")?, row.int("position")?))).collect()
     }
@@ -88,8 +89,8 @@ impl Tx {
         by_tenant: bool,
         devices: i64,
     ) -> Result<Vec<Cut>, StoreError> {
-        let sql = "SELECT device_id, position FROM device_assignment WHERE grant_id = $1 AND (giver_account IS NULL OR $2 = 0)
-            ORDER BY device_id DESC LIMIT $3";
+        let sql = "SELECT a.device_id, a.position FROM grant_device m JOIN device_assignment a ON a.device_id = m.device_id AND a.grant_id = m.grant_id
+            WHERE m.grant_id = $1 AND (a.giver_account IS NULL OR $2 = 0) ORDER BY m.device_id DESC LIMIT $3";
         let rows = self.rows(sql, args![grant, i64::from(by_tenant), devices.min(PAGE)]).await?;
         rows.iter().map(|row| Ok((row.text("device_id")?, row.int("position")?))).collect()
     }

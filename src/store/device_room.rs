@@ -11,6 +11,7 @@ use super::{StoreError, Tx};
 use crate::domain::grant::Receiver;
 use crate::domain::grant::devices::Holder;
 use crate::domain::grant::room::{Bearer, Limit};
+use crate::domain::quota::Consumer;
 
 fn holder(row: &Row, kind: &str) -> Result<Option<String>, StoreError> {
     Ok(match (row.opt_text("namespace")?, row.opt_text("name")?) {
@@ -21,32 +22,36 @@ fn holder(row: &Row, kind: &str) -> Result<Option<String>, StoreError> {
 
 impl Tx {
     /// The limits that bind a receiver of devices, nearest first; what is used
-    /// of them is not counted yet.
-    pub async fn device_limits(&mut self, to: &Receiver) -> Result<Vec<Limit>, StoreError> {
+    /// of them is not counted yet. `giver` is the tenant that gives.
+    pub async fn device_limits(&mut self, to: &Receiver, giver: Uuid) -> Result<Vec<Limit>, StoreError> {
         let (tenant, account) = match to {
             Receiver::Account { account, tenant } => (*tenant, Some(*account)),
             Receiver::Tenant(tenant) | Receiver::Group { tenant, .. } => (*tenant, None),
         };
         let mut limits = vec![];
-        let sql = "SELECT t.id, t.path, t.max_devices, o.namespace, o.name FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id
-            LEFT JOIN object o ON o.id = t.object_id WHERE a.tenant_id = $1 AND t.max_devices IS NOT NULL ORDER BY a.distance";
-        for row in self.rows(sql, args![tenant]).await? {
+        let sql = "SELECT t.id, t.path, t.max_devices, o.namespace, o.name, CASE WHEN s.tenant_id IS NULL THEN NULL ELSE t.path END AS seen
+            FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object o ON o.id = t.object_id
+            LEFT JOIN tenant_ancestor s ON s.tenant_id = t.id AND s.ancestor_id = $2 WHERE a.tenant_id = $1 AND t.max_devices IS NOT NULL ORDER BY a.distance";
+        for row in self.rows(sql, args![tenant, giver]).await? {
             let named = holder(&row, "Tenant")?;
             limits.push(Limit {
                 bearer: Bearer::Tenant(row.uuid("id")?),
                 holder: named.map_or_else(|| row.text("path"), Ok)?,
+                seen: row.opt_text("seen")?,
                 max: row.int("max_devices")?,
                 used: 0,
             });
         }
         let Some(account) = account else { return Ok(limits) };
-        let sql = "SELECT c.id, c.manageable_devices, o.namespace, o.name FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
+        let sql = "SELECT c.id, c.manageable_devices, o.namespace, o.name, t.path AS seen FROM account_ancestor a JOIN account c ON c.id = a.ancestor_id
             LEFT JOIN object o ON o.id = c.object_id
+            LEFT JOIN tenant_ancestor s ON s.tenant_id = c.tenant_id AND s.ancestor_id = $2 LEFT JOIN tenant t ON t.id = s.tenant_id
             WHERE a.account_id = $1 AND c.manageable_devices IS NOT NULL ORDER BY a.distance LIMIT 1";
-        if let Some(row) = self.row(sql, args![account]).await? {
+        if let Some(row) = self.row(sql, args![account, giver]).await? {
             limits.push(Limit {
                 bearer: Bearer::Account(row.uuid("id")?),
                 holder: holder(&row, "SubAdmin")?.unwrap_or_else(|| "an unmanaged account".to_owned()),
+                seen: row.opt_text("seen")?,
                 max: row.int("manageable_devices")?,
                 used: 0,
             });
@@ -120,45 +125,26 @@ impl Tx {
         Ok(counted)
     }
 
-    /// The largest consumers of a limit, as far as the tenant `seen_from` may
-    /// know them: tenants or accounts in its subtree (R4).
-    pub async fn device_consumers(&mut self, limit: &Limit, seen_from: Uuid) -> Result<String, StoreError> {
-        let (bearer, sql) = match limit.bearer {
-            // The tenant of the limit, or the one that asks if that lies
-            // deeper, and what is directly below it.
-            Bearer::Tenant(tenant) => (
-                tenant,
-                Sql::from(
-                    "SELECT t.path AS consumer, count(*) AS n FROM tenant_ancestor near JOIN tenant t ON t.id = near.tenant_id
-                     JOIN tenant_ancestor down ON down.ancestor_id = t.id AND (near.distance = 1 OR down.distance = 0)
-                     JOIN device d ON d.holder_tenant = down.tenant_id
-                     WHERE near.distance <= 1 AND near.ancestor_id = CASE WHEN EXISTS (SELECT 1 FROM tenant_ancestor x WHERE x.tenant_id = $1 AND x.ancestor_id = $2) THEN $1 ELSE $2 END
-                     GROUP BY t.path ORDER BY n DESC, t.path LIMIT 3",
-                ),
-            ),
-            // What it holds with those who have no number of their own, and
-            // what it has delegated to each who has.
-            Bearer::Account(account) => (
-                account,
-                Sql::from(
-                    "WITH RECURSIVE own (id) AS (
-                         SELECT c.id FROM account c WHERE c.id = $1
-                         UNION SELECT c.id FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices IS NULL),
-                     consumer (id, n) AS (
-                         SELECT d.holder_account, count(*) FROM device d JOIN own ON own.id = d.holder_account GROUP BY d.holder_account
-                         UNION ALL SELECT c.id, c.manageable_devices FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices > 0)
-                     SELECT 'SubAdmin ' || o.namespace || '/' || o.name AS consumer, k.n FROM consumer k JOIN account c ON c.id = k.id
-                     JOIN tenant_ancestor a ON a.tenant_id = c.tenant_id AND a.ancestor_id = $2 JOIN object o ON o.id = c.object_id
-                     ORDER BY k.n DESC, o.namespace, o.name LIMIT 3",
-                ),
-            ),
-        };
-        let rows = self.rows(sql, args![bearer, seen_from]).await?;
-        let named: Result<Vec<_>, StoreError> = rows
-            .iter()
-            .map(|row| Ok(format!("{} ({} devices)", row.text("consumer")?, row.int("n")?)))
-            .collect();
-        Ok(named?.join(", "))
+    /// The accounts that use most of what an account may hold and delegate, as
+    /// far as the tenant `within` may know them: in its subtree (R4).
+    pub async fn consumers_below(
+        &mut self,
+        account: Uuid,
+        within: Uuid,
+    ) -> Result<Vec<Consumer>, StoreError> {
+        // What it holds with those who have no number of their own, and what it
+        // has delegated to each who has.
+        let sql = "WITH RECURSIVE own (id) AS (
+                SELECT c.id FROM account c WHERE c.id = $1
+                UNION SELECT c.id FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices IS NULL),
+            consumer (id, n) AS (
+                SELECT d.holder_account, count(*) FROM device d JOIN own ON own.id = d.holder_account GROUP BY d.holder_account
+                UNION ALL SELECT c.id, c.manageable_devices FROM account c JOIN own ON c.managed_by = own.id WHERE c.manageable_devices > 0)
+            SELECT 'SubAdmin ' || o.namespace || '/' || o.name AS who, k.n FROM consumer k JOIN account c ON c.id = k.id
+            JOIN tenant_ancestor a ON a.tenant_id = c.tenant_id AND a.ancestor_id = $2 JOIN object o ON o.id = c.object_id
+            ORDER BY k.n DESC, o.namespace, o.name LIMIT 3";
+        let rows = self.rows(sql, args![account, within]).await?;
+        rows.iter().map(|row| Ok(Consumer { who: row.text("who")?, amount: row.int("n")? })).collect()
     }
 }
 

@@ -99,6 +99,11 @@ impl Search {
         self
     }
 
+    /// Whether devices are named by their ids and in no other way.
+    pub const fn is_by_id(&self) -> bool {
+        !self.selects && !self.has_units
+    }
+
     /// It matters who holds each device: a limit binds the receiver.
     #[must_use]
     pub const fn by_holder(mut self) -> Self {
@@ -116,6 +121,10 @@ pub struct Seen {
     pub devices: i64,
     /// What is true of each.
     pub standing: Standing,
+    /// Whether the account gives them, and not the tenant.
+    account_gives: bool,
+    /// Where a link of the grant stands in the chain of each, or would.
+    position: i64,
 }
 
 fn seen(row: &Row) -> Result<Seen, StoreError> {
@@ -129,13 +138,15 @@ fn seen(row: &Row) -> Result<Seen, StoreError> {
     let [mark, reachable, own, place, tenant, account] = parts.as_slice() else {
         return Err(shape());
     };
+    let giver = reachable.chars().next().ok_or_else(shape)?;
+    let position = reachable[1..].parse().map_err(|_| shape())?;
     let mark: Option<State> = match *mark {
         "" => None,
         text => Some(word("state", text.to_owned())?),
     };
     let standing = Standing {
         mark,
-        reachable: *reachable == "y",
+        reachable: giver != 'n',
         own: match *own {
             "absent" => Own::Absent,
             "here" => Own::InPlace,
@@ -151,7 +162,7 @@ fn seen(row: &Row) -> Result<Seen, StoreError> {
         },
         holder: Holder { tenant: id(tenant)?, account: id(account)? },
     };
-    Ok(Seen { devices: row.int("n")?, standing, key })
+    Ok(Seen { devices: row.int("n")?, standing, account_gives: giver == 'a', position, key })
 }
 
 /// What devices of one standing are from now on.
@@ -184,11 +195,10 @@ impl Tx {
         rows.iter().map(seen).collect()
     }
 
-    /// How many devices of a grant are marked, and how many it has given.
-    pub async fn written_devices(&mut self, grant: Uuid) -> Result<(i64, i64), StoreError> {
-        let sql = "SELECT (SELECT count(*) FROM grant_device WHERE grant_id = $1) AS marks, (SELECT count(*) FROM device_assignment WHERE grant_id = $1) AS links";
-        let row = self.one(sql, args![grant]).await?;
-        Ok((row.int("marks")?, row.int("links")?))
+    /// How many devices of a grant are marked.
+    pub async fn marked_devices(&mut self, grant: Uuid) -> Result<i64, StoreError> {
+        let sql = "SELECT count(*) AS n FROM grant_device WHERE grant_id = $1";
+        self.one(sql, args![grant]).await?.int("n")
     }
 
     /// Other Assigns as claims.
@@ -249,8 +259,9 @@ impl Tx {
         after: &str,
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let sql = keyed!(
-            "SELECT a.device_id, a.position FROM device_assignment a WHERE a.grant_id = $1 AND a.device_id > $18
-             AND a.device_id NOT IN (SELECT id FROM keyed WHERE here = 1) ORDER BY a.device_id LIMIT $19"
+            "SELECT a.device_id, a.position FROM grant_device m JOIN device_assignment a ON a.device_id = m.device_id AND a.grant_id = m.grant_id
+             WHERE m.grant_id = $1 AND m.device_id > $18
+             AND m.device_id NOT IN (SELECT id FROM keyed WHERE here = 1) ORDER BY m.device_id LIMIT $19"
         );
         let rows = self.rows(sql, search_args![search, after, PAGE]).await?;
         rows.iter().map(|row| Ok((row.text("device_id")?, row.int("position")?))).collect()
@@ -291,22 +302,53 @@ impl Tx {
                 WHERE g.until IS NULL OR k.id <= g.until"),
         };
         self.write(links, search_args![search, json(&given), tenant, account]).await?;
+        let marks = keyed!(
+            "INSERT INTO grant_device (grant_id, device_id, state, why) SELECT $1, k.id, 'applied', NULL FROM keyed k WHERE k.here = 1
+             ON CONFLICT (grant_id, device_id) DO UPDATE SET state = excluded.state, why = excluded.why WHERE grant_device.state <> excluded.state"
+        );
+        self.write(marks, search_args![search]).await?;
         // What was given just now is the end of its chain.
         let holders = Sql {
-            postgres: "UPDATE device d SET holder_tenant = $2, holder_account = $3 FROM device_assignment a
-                WHERE a.grant_id = $1 AND a.device_id = d.id AND (d.holder_tenant, d.holder_account) IS DISTINCT FROM ($2, $3::uuid)
+            postgres: "UPDATE device d SET holder_tenant = $2, holder_account = $3 FROM grant_device m JOIN device_assignment a ON a.device_id = m.device_id AND a.grant_id = m.grant_id
+                WHERE m.grant_id = $1 AND m.device_id = d.id AND (d.holder_tenant, d.holder_account) IS DISTINCT FROM ($2, $3::uuid)
                   AND NOT EXISTS (SELECT 1 FROM device_assignment n WHERE n.device_id = a.device_id AND n.position > a.position)",
             sqlite: "UPDATE device SET holder_tenant = $2, holder_account = $3 WHERE id IN (
-                    SELECT a.device_id FROM device_assignment a WHERE a.grant_id = $1
+                    SELECT a.device_id FROM grant_device m JOIN device_assignment a ON a.device_id = m.device_id AND a.grant_id = m.grant_id WHERE m.grant_id = $1
                       AND NOT EXISTS (SELECT 1 FROM device_assignment n WHERE n.device_id = a.device_id AND n.position > a.position))
                   AND (holder_tenant IS NOT $2 OR holder_account IS NOT $3)",
         };
         self.write(holders, args![search.grant, tenant, account]).await?;
-        let marks = "INSERT INTO grant_device (grant_id, device_id, state, why) SELECT a.grant_id, a.device_id, 'applied', NULL FROM device_assignment a
-                LEFT JOIN grant_device m ON m.grant_id = a.grant_id AND m.device_id = a.device_id
-                WHERE a.grant_id = $1 AND (m.state IS NULL OR m.state <> 'applied')
-                ON CONFLICT (grant_id, device_id) DO UPDATE SET state = excluded.state, why = excluded.why";
-        self.write(marks, args![search.grant]).await?;
+        Ok(())
+    }
+
+    /// Gives all devices of a grant, which are named by their ids and all alike,
+    /// to the receiver of an Assign: nothing needs to be looked at again.
+    pub async fn give_alike(&mut self, search: &Search, all: &Seen, to: &Receiver) -> Result<(), StoreError> {
+        let (tenant, account) = match to {
+            Receiver::Account { account, tenant } => (*tenant, Some(*account)),
+            Receiver::Tenant(tenant) | Receiver::Group { tenant, .. } => (*tenant, None),
+        };
+        let giver = search.account.filter(|_| all.account_gives);
+        let links = Sql {
+            postgres: "INSERT INTO device_assignment (device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account)
+                SELECT value, $2, $3, $4, $5, $6, $7 FROM jsonb_array_elements_text($1)",
+            sqlite: "INSERT INTO device_assignment (device_id, position, grant_id, giver_tenant, giver_account, receiver_tenant, receiver_account)
+                SELECT value, $2, $3, $4, $5, $6, $7 FROM json_each($1)",
+        };
+        let link = args![&search.ids, all.position, search.grant, search.tenant, giver, tenant, account];
+        self.write(links, link).await?;
+        let holders = Sql {
+            postgres: "UPDATE device SET holder_tenant = $2, holder_account = $3 WHERE id IN (SELECT jsonb_array_elements_text($1))",
+            sqlite: "UPDATE device SET holder_tenant = $2, holder_account = $3 WHERE id IN (SELECT value FROM json_each($1))",
+        };
+        self.write(holders, args![&search.ids, tenant, account]).await?;
+        let marks = Sql {
+            postgres: "INSERT INTO grant_device (grant_id, device_id, state, why) SELECT $2, value, 'applied', NULL FROM jsonb_array_elements_text($1)
+                ON CONFLICT (grant_id, device_id) DO UPDATE SET state = excluded.state, why = excluded.why",
+            sqlite: "INSERT INTO grant_device (grant_id, device_id, state, why) SELECT $2, value, 'applied', NULL FROM json_each($1) WHERE true
+                ON CONFLICT (grant_id, device_id) DO UPDATE SET state = excluded.state, why = excluded.why",
+        };
+        self.write(marks, args![&search.ids, search.grant]).await?;
         Ok(())
     }
 

@@ -112,7 +112,7 @@ on_both! {
             all_ready(&world.apply(&tenant(&format!("t{n}"), "north", "")).await);
         }
         let grants = |n| to_tenant(&format!("g{n}"), "acme", &format!("t{n}"), &format!("{{deviceIds: [d{n:02}]}}"), "");
-        race(world, grants, "limits.devices of Tenant root/north is 1 and 1 are used; the largest consumers are /acme/north/t").await;
+        race(world, grants, "limits.devices of Tenant root/north is 1 (1 used); the largest consumers in /acme/north are /acme/north/t").await;
     }
 }
 
@@ -125,6 +125,6 @@ on_both! {
             all_ready(&world.apply(&account(&format!("a{n}"), "acme", "managedByRef: {name: anna}")).await);
         }
         let grants = |n| to_account(&format!("g{n}"), "acme", &format!("a{n}"), &format!("{{deviceIds: [d{n:02}]}}"), "");
-        race(world, grants, "spec.manageableDevices of SubAdmin root/anna is 1 and 1 are used; the largest consumers are SubAdmin root/a").await;
+        race(world, grants, "spec.manageableDevices of SubAdmin root/anna is 1 (1 used); the largest consumers in /acme are SubAdmin root/a").await;
     }
 }

@@ -5,6 +5,7 @@
 use uuid::Uuid;
 
 use super::super::object::{ObjectKey, Topic};
+use super::super::quota::Consumer;
 use super::super::verdict::{Reason, Refusal};
 
 /// Whose limit it is.
@@ -23,6 +24,10 @@ pub struct Limit {
     pub bearer: Bearer,
     /// Its object, or its path, for the message.
     pub holder: String,
+    /// The path of a tenant in the granting tenant or below it, whose use may
+    /// be told; none if the limit lies above: the number would tell about
+    /// siblings (R4).
+    pub seen: Option<String>,
     /// How many devices there may be.
     pub max: i64,
     /// How many there are, and how many are delegated.
@@ -160,19 +165,22 @@ impl Allotment {
     }
 }
 
-/// Limits that leave no room for all devices of a grant. `consumers` names, for
-/// each limit, the largest consumers that the grant's own tenant may see.
-pub fn no_room(key: &ObjectKey, full: &[(&Limit, String)]) -> Refusal {
+/// Limits that leave no room for all devices of a grant. Beside each stand its
+/// largest consumers, with the tenant in which they lie: one that the grant's
+/// own tenant may see.
+pub fn no_room(key: &ObjectKey, full: &[(&Limit, &str, Vec<Consumer>)]) -> Refusal {
     let named: Vec<String> = full
         .iter()
-        .map(|(limit, consumers)| {
-            let Limit { holder, max, used, .. } = limit;
+        .map(|(limit, within, consumers)| {
+            let used = limit.seen.as_ref().map(|_| format!(" ({} used)", limit.used)).unwrap_or_default();
+            let consumers: Vec<String> =
+                consumers.iter().map(|c| format!("{} ({} devices)", c.who, c.amount)).collect();
             let consumers = if consumers.is_empty() {
                 String::new()
             } else {
-                format!("; the largest consumers are {consumers}")
+                format!("; the largest consumers in {within} are {}", consumers.join(", "))
             };
-            format!("{} of {holder} is {max} and {used} are used{consumers}", limit.name())
+            format!("{} of {} is {}{used}{consumers}", limit.name(), limit.holder, limit.max)
         })
         .collect();
     Refusal::wait(
@@ -181,7 +189,7 @@ pub fn no_room(key: &ObjectKey, full: &[(&Limit, String)]) -> Refusal {
             "no room for all devices of {key}: {}; raise the limit or take devices away (see status.refusedIds)",
             named.join(", and ")
         ),
-        full.iter().map(|(limit, _)| limit.topic()).collect(),
+        full.iter().map(|(limit, ..)| limit.topic()).collect(),
     )
 }
 
@@ -190,7 +198,13 @@ mod tests {
     use super::*;
 
     fn limit(left: i64) -> Limit {
-        Limit { bearer: Bearer::Tenant(Uuid::from_u128(1)), holder: "/a".to_owned(), max: left, used: 0 }
+        Limit {
+            bearer: Bearer::Tenant(Uuid::from_u128(1)),
+            holder: "/a".to_owned(),
+            seen: None,
+            max: left,
+            used: 0,
+        }
     }
 
     fn want(devices: i64, needs: &[usize]) -> Want {
@@ -229,6 +243,19 @@ mod tests {
         allotment.offer(0, "d1");
         assert!(allotment.is_settled());
         assert_eq!(allotment.met(), [Met::Until("d1".to_owned(), 1), Met::All]);
+    }
+
+    #[test]
+    fn r4_a_refusal_tells_what_is_used_only_where_the_granting_tenant_may_look() {
+        let key = ObjectKey::new(crate::domain::object::Kind::DeviceGrant, "a", "g");
+        let consumers = vec![Consumer { who: "/a/b".to_owned(), amount: 2 }];
+        let above = limit(3);
+        let message = no_room(&key, &[(&above, "/a", consumers.clone())]).message;
+        assert!(
+            message.contains("limits.devices of /a is 3; the largest consumers in /a are /a/b (2 devices);")
+        );
+        let below = Limit { seen: Some("/a/b".to_owned()), used: 4, ..limit(3) };
+        assert!(no_room(&key, &[(&below, "/a/b", vec![])]).message.contains("is 3 (4 used); raise"));
     }
 
     proptest::proptest! {

@@ -55,7 +55,7 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     let received = grant.mode == Mode::Share || !grant.receivers.is_empty();
     let open = at == Window::Open && received;
     let limits = match grant.receivers.first() {
-        Some(to) if open && grant.mode == Mode::Assign => pass.tx.device_limits(to).await?,
+        Some(to) if open && grant.mode == Mode::Assign => pass.tx.device_limits(to, grant.tenant).await?,
         _ => vec![],
     };
     let search = search(pass, grant, !limits.is_empty()).await?;
@@ -70,7 +70,7 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
         changed: false,
     };
 
-    let (marks, links) = pass.tx.written_devices(grant.id).await?;
+    let marks = pass.tx.marked_devices(grant.id).await?;
     let mut seen = pass.tx.standings(&work.search).await?;
     // An edit has asked before it was written; others ask now.
     if pass.in_force()
@@ -83,11 +83,12 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
     // What ends comes first: it may free the room that others need. When its
     // time is over, an Assign that lets its receiver keep the devices stays.
     let keeps = open || (at == Window::Over && grant.reclaim == Reclaim::Retain && received);
-    let in_place: i64 = devices(&seen, |s| s.standing.own == Own::InPlace);
-    if links > 0 && (!keeps || in_place < links) {
+    let strays = marks > known(&seen) || seen.iter().any(|one| one.standing.own == Own::Misplaced);
+    if grant.mode == Mode::Assign && marks > 0 && (!keeps || strays) {
         let of = if keeps { Which::Strays } else { Which::All };
-        end(pass, &mut work, of, grant.reclaim).await?;
-        seen = pass.tx.standings(&work.search).await?;
+        if end(pass, &mut work, of, grant.reclaim).await? {
+            seen = pass.tx.standings(&work.search).await?;
+        }
     }
     if room::give_back(pass, &mut work).await? {
         seen = pass.tx.standings(&work.search).await?;
@@ -109,8 +110,8 @@ fn rooms(limits: &[Limit]) -> Vec<Topic> {
 }
 
 /// Lets those go first whose turn it is to take room at the receiver (R12).
-pub(super) async fn in_turn(pass: &mut Pass<'_>, to: &Receiver) -> Step<()> {
-    let limits = pass.tx.device_limits(to).await?;
+pub(super) async fn in_turn(pass: &mut Pass<'_>, to: &Receiver, giver: uuid::Uuid) -> Step<()> {
+    let limits = pass.tx.device_limits(to, giver).await?;
     if limits.is_empty() {
         return Ok(());
     }
@@ -143,8 +144,9 @@ impl Work<'_> {
     }
 }
 
-fn devices(seen: &[Seen], of: impl Fn(&Seen) -> bool) -> i64 {
-    seen.iter().filter(|s| of(s)).map(|s| s.devices).sum()
+/// How many of the devices were there at the last pass.
+fn known(seen: &[Seen]) -> i64 {
+    seen.iter().filter(|one| one.standing.mark.is_some()).map(|one| one.devices).sum()
 }
 
 /// Ends everything that a grant has given, before it goes or gives to somebody
@@ -173,15 +175,15 @@ enum Which {
 }
 
 /// Ends what a grant has given: the devices return to their giver and what the
-/// receiver handed on ends, or the receiver keeps them.
-async fn end(pass: &mut Pass<'_>, work: &mut Work<'_>, which: Which, reclaim: Reclaim) -> Step<()> {
+/// receiver handed on ends, or the receiver keeps them. Whether there was any.
+async fn end(pass: &mut Pass<'_>, work: &mut Work<'_>, which: Which, reclaim: Reclaim) -> Step<bool> {
     let mut after = String::new();
     loop {
         let links = match which {
             Which::All => pass.tx.links_of(work.grant.id, &after).await?,
             Which::Strays => pass.tx.stray_links(&work.search, &after).await?,
         };
-        let Some((last, _)) = links.last() else { return Ok(()) };
+        let Some((last, _)) = links.last() else { return Ok(!after.is_empty()) };
         after.clone_from(last);
         match reclaim {
             Reclaim::Retain => {
@@ -237,7 +239,12 @@ async fn write(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan, marked: i6
     pass.tx.mark_devices(&work.search, &marks).await?;
     let given = plan.given(|_| true);
     if let (false, Some(to)) = (given.is_empty(), work.grant.receivers.first()) {
-        pass.tx.give(&work.search, &given, to).await?;
+        match (plan.seen.as_slice(), given.as_slice()) {
+            ([all], [Given { until: None, .. }]) if work.search.is_by_id() => {
+                pass.tx.give_alike(&work.search, all, to).await?;
+            }
+            _ => pass.tx.give(&work.search, &given, to).await?,
+        }
         let (tenant, account) = match to {
             Receiver::Tenant(tenant) | Receiver::Group { tenant, .. } => (*tenant, None),
             Receiver::Account { account, tenant } => (*tenant, Some(*account)),
@@ -249,7 +256,7 @@ async fn write(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan, marked: i6
             accounts: account.into_iter().chain(giver).collect(),
         });
     }
-    let gone = marked > devices(&plan.seen, |s| s.standing.mark.is_some());
+    let gone = marked > known(&plan.seen);
     let differs = gone || !marks.is_empty() || !given.is_empty();
     if differs {
         pass.tx.wake_rivals(work.grant.id).await?;

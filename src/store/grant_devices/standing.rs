@@ -23,7 +23,10 @@ macro_rules! keyed {
                     SELECT d.id FROM jsonb_array_elements_text($5) u(value) JOIN device d ON d.unit_id = u.value
                     UNION SELECT d.id FROM (
                         SELECT id FROM device WHERE $7 AND $8 = 'Assign' AND home_tenant = $2
-                        UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_tenant = $2 AND receiver_account IS NULL
+                        UNION SELECT g.device_id FROM grant_receiver r JOIN grant_device m ON m.grant_id = r.grant_id
+                            JOIN device_assignment g ON g.device_id = m.device_id AND g.grant_id = r.grant_id AND g.receiver_account IS NULL
+                            WHERE $7 AND $8 = 'Assign' AND r.tenant_id = $2 AND g.receiver_tenant = $2
+                        UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND grant_id IS NULL AND receiver_tenant = $2 AND receiver_account IS NULL
                         UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_account = $3::uuid
                         UNION SELECT h.id FROM tenant_ancestor a JOIN device h ON h.holder_tenant = a.tenant_id WHERE $7 AND $8 = 'Share' AND a.ancestor_id = $2
                     ) AS near JOIN device d ON d.id = near.id
@@ -61,7 +64,7 @@ macro_rules! keyed {
                 LEFT JOIN visible v ON v.id = c.device
             ), keyed AS (
                 SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
-                    COALESCE(m.state, '') || CASE WHEN f.reachable THEN ',y,' ELSE ',n,' END
+                    COALESCE(m.state, '') || CASE WHEN f.reachable THEN CASE WHEN f.account_gives THEN ',a' ELSE ',t' END ELSE ',n' END || COALESCE(f.place, 0) || ','
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
                     || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id::text END
                     || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant::text, '') || ',' || COALESCE(f.holder_account::text, '') ELSE ',,' END AS key
@@ -82,7 +85,10 @@ macro_rules! keyed {
                     SELECT d.id FROM json_each($5) u JOIN device d ON d.unit_id = u.value
                     UNION SELECT d.id FROM (
                         SELECT id FROM device WHERE $7 AND $8 = 'Assign' AND home_tenant = $2
-                        UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_tenant = $2 AND receiver_account IS NULL
+                        UNION SELECT g.device_id FROM grant_receiver r JOIN grant_device m ON m.grant_id = r.grant_id
+                            JOIN device_assignment g ON g.device_id = m.device_id AND g.grant_id = r.grant_id AND g.receiver_account IS NULL
+                            WHERE $7 AND $8 = 'Assign' AND r.tenant_id = $2 AND g.receiver_tenant = $2
+                        UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND grant_id IS NULL AND receiver_tenant = $2 AND receiver_account IS NULL
                         UNION SELECT device_id FROM device_assignment WHERE $7 AND $8 = 'Assign' AND receiver_account = $3
                         UNION SELECT h.id FROM tenant_ancestor a JOIN device h ON h.holder_tenant = a.tenant_id WHERE $7 AND $8 = 'Share' AND a.ancestor_id = $2
                     ) AS near JOIN device d ON d.id = near.id
@@ -96,7 +102,7 @@ macro_rules! keyed {
                         (SELECT MIN(x.position) + 1 FROM device_assignment x WHERE x.device_id = d.id AND x.receiver_account = $3) END AS by_account,
                     CASE WHEN $8 <> 'Assign' THEN NULL WHEN d.home_tenant = $2 THEN 0 ELSE
                         (SELECT MIN(x.position) + 1 FROM device_assignment x WHERE x.device_id = d.id AND x.receiver_tenant = $2 AND x.receiver_account IS NULL) END AS by_tenant
-                FROM wanted w LEFT JOIN device d ON d.id = w.id LEFT JOIN device_assignment o ON o.grant_id = $1 AND o.device_id = w.id
+                FROM wanted w LEFT JOIN device d ON d.id = w.id LEFT JOIN device_assignment o ON o.device_id = w.id AND o.grant_id = $1
             ), feeding AS (
                 SELECT m.device_id, MIN(g.id) AS grant_id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id JOIN grant_device m ON m.grant_id = g.id
                 WHERE r.account_id = $3 AND $8 = 'Assign' AND g.tenant_id = $2 AND g.mode = 'Assign' AND g.id <> $1 AND m.state IN ('applied', 'waiting', 'refused')
@@ -120,7 +126,7 @@ macro_rules! keyed {
                 LEFT JOIN visible v ON v.id = c.device
             ), keyed AS (
                 SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
-                    COALESCE(m.state, '') || CASE WHEN f.reachable THEN ',y,' ELSE ',n,' END
+                    COALESCE(m.state, '') || CASE WHEN f.reachable THEN CASE WHEN f.account_gives THEN ',a' ELSE ',t' END ELSE ',n' END || COALESCE(f.place, 0) || ','
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
                     || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id END
                     || CASE WHEN $9 THEN ',' || COALESCE(f.holder_tenant, '') || ',' || COALESCE(f.holder_account, '') ELSE ',,' END AS key

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{Work, account_of};
 use crate::domain::grant::devices::Holder;
 use crate::domain::grant::room::{Allotment, Bearer, Met, Want, no_room};
+use crate::domain::quota::Counted;
 use crate::domain::verdict::Refusal;
 use crate::engine::pass::{Pass, Step};
 use crate::store::grant_devices::Seen;
@@ -48,13 +49,26 @@ pub(super) async fn allot(
 /// Which limits refused some devices, and who consumes most of each, once the
 /// rest has been given.
 pub(super) async fn refusal(pass: &mut Pass<'_>, work: &Work<'_>, full: &[usize]) -> Step<Option<Refusal>> {
+    if full.is_empty() {
+        return Ok(None);
+    }
+    let giver = work.grant.tenant;
+    let chain = pass.tx.chain(giver).await?;
+    let own = chain.own().map_or("", |tenant| tenant.path.as_str());
     let mut named = vec![];
     for &place in full {
         let limit = &work.limits[place];
-        let consumers = pass.tx.device_consumers(limit, work.grant.tenant).await?;
-        named.push((limit, consumers));
+        // The tenant of the limit, or the one that gives if that lies deeper.
+        let (consumers, within) = match (limit.bearer, &limit.seen) {
+            (Bearer::Account(account), _) => (pass.tx.consumers_below(account, giver).await?, own),
+            (Bearer::Tenant(tenant), Some(path)) => {
+                (pass.tx.largest_consumers(tenant, &Counted::Devices).await?, path.as_str())
+            }
+            (Bearer::Tenant(_), None) => (pass.tx.largest_consumers(giver, &Counted::Devices).await?, own),
+        };
+        named.push((limit, within, consumers));
     }
-    Ok((!named.is_empty()).then(|| no_room(pass.key(), &named)))
+    Ok(Some(no_room(pass.key(), &named)))
 }
 
 /// What an account handed on and got back may be more than it has room for,
