@@ -42,8 +42,6 @@ fn manifest(kind: Kind, name: &str, spec: Spec) -> Manifest {
         spec: Some(spec),
         spec_digest: None,
         faults: vec![],
-        depth: 0,
-        tree: None,
     }
 }
 
