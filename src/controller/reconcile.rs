@@ -99,6 +99,8 @@ impl Worker {
             (object, false)
         };
 
+        // It stands in the line as what it is now, however it came here.
+        self.shared.engine.expect(self.shared.claimant(key));
         let report = self.shared.engine.reconcile(&manifest, &self.shared.surroundings).await?;
         if report.changed || waits_for_its_turn(&report) {
             self.shared.wake.notify_one();

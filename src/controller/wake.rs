@@ -45,12 +45,19 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn take(shared: &Shared) -> Result<(), StoreError> {
     loop {
-        let announce = |keys: &[ObjectKey]| shared.announce(keys);
-        let keys = shared.engine.take_woken_and(Duration::ZERO, BATCH, announce).await?;
-        let more = i64::try_from(keys.len()).is_ok_and(|taken| taken == BATCH);
-        for key in keys {
+        let mut announced = vec![];
+        let announce = |keys: &[ObjectKey]| {
+            shared.announce(keys);
+            announced = keys.to_vec();
+        };
+        let taken = shared.engine.take_woken_and(Duration::ZERO, BATCH, announce).await;
+        // Whoever was announced is looked at, even if it is not known whether
+        // the list was taken: looking twice does no harm.
+        let more = i64::try_from(announced.len()).is_ok_and(|taken| taken == BATCH);
+        for key in announced {
             shared.queue.add(key, Lane::Wake);
         }
+        taken?;
         if !more {
             return Ok(());
         }

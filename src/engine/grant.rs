@@ -47,7 +47,7 @@ pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
     match in_force {
         None => Ok(Outcome { verdict, conditions: vec![], status: json!({}), action, again_at: None }),
         Some(grant) => {
-            match devices::settle(pass, &grant).await {
+            match devices::settle(pass, &grant, verdict.is_ok()).await {
                 Ok(settled) => {
                     if verdict.is_ok() {
                         pass.takes_effect();
@@ -83,7 +83,13 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
     };
     let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
     let mode = mode(spec.mode);
-    if own.is_some_and(|own| own.tenant != tenant.id || own.mode != mode) {
+    let other = pass.tx.grant_named(tenant.id, &key.name).await?;
+    let adopt = other.filter(|other| own.is_none_or(|own| own.id != other.id));
+    if let Some(other) = &adopt {
+        pass.adopt("grant", &tenant, other.object)?;
+    }
+    let present = own.or(adopt.as_ref());
+    if present.is_some_and(|present| present.tenant != tenant.id || present.mode != mode) {
         return Err(Refusal::edit(
             Reason::Immutable,
             format!("spec.tenantRef and spec.mode of {key} cannot be changed; set them back, or delete the DeviceGrant and create another"),
@@ -93,15 +99,10 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
     let authority = pass.authority(spec.managed_by_ref.as_ref()).await?;
     let needs = Capability::AssignAssetPermissions;
     permit(&authority, &Act { key, needs, within: &chain, target: Target::Own })?;
-    let receivers = receivers::judge(pass, spec, &chain, mode, &authority, own).await?;
+    let receivers = receivers::judge(pass, spec, &chain, mode, &authority, present).await?;
     let selection = selection(spec);
     let permissions = permissions(pass, spec, mode, &receivers, &selection, &authority).await?;
 
-    let other = pass.tx.grant_named(tenant.id, &key.name).await?;
-    let adopt = other.filter(|other| own.is_none_or(|own| own.id != other.id));
-    if let Some(other) = &adopt {
-        pass.adopt("grant", &tenant, other.object)?;
-    }
     if let (Mode::Assign, false, Some(to)) = (mode, pass.in_force(), receivers.first()) {
         devices::in_turn(pass, to, tenant.id).await?;
     }

@@ -109,6 +109,8 @@ pub(crate) struct Pass<'a> {
     applied: Option<String>,
     repaired: bool,
     took_effect: bool,
+    /// Tenants that were not there when their tree was to be locked.
+    unlocked: BTreeSet<ObjectKey>,
 }
 
 impl<'a> Pass<'a> {
@@ -163,6 +165,7 @@ impl<'a> Pass<'a> {
             applied: None,
             repaired: false,
             took_effect: false,
+            unlocked: BTreeSet::new(),
         })
     }
 
@@ -202,7 +205,20 @@ impl<'a> Pass<'a> {
 
     /// Waits for everybody else who works on the tree of a tenant object.
     pub(crate) async fn lock(&mut self, tenant: &ObjectKey) -> Result<(), StoreError> {
-        self.tx.lock_tree_of(&self.engine.source, tenant).await
+        if !self.tx.lock_tree_of(&self.engine.source, tenant).await? {
+            self.unlocked.insert(tenant.clone());
+        }
+        Ok(())
+    }
+
+    /// A tenant with all above it. One that came into force after its tree
+    /// could not be locked is not taken: the pass begins again.
+    pub(crate) async fn chain_of(&mut self, tenant: &ObjectKey) -> Result<Chain, StoreError> {
+        let chain = self.tx.chain_of(&self.engine.source, tenant).await?;
+        if !chain.0.is_empty() && self.unlocked.contains(tenant) {
+            return Err(StoreError::Moved);
+        }
+        Ok(chain)
     }
 
     /// Waits for everybody else who works on the tree that the object lies in.
@@ -280,7 +296,7 @@ impl<'a> Pass<'a> {
     pub(crate) async fn home(&mut self, name: &str) -> Step<(Tenant, Chain)> {
         let key = crate::domain::tenant::key(&self.manifest.key.namespace, name);
         self.depend_on(&key);
-        let chain = self.tx.chain_of(&self.engine.source, &key).await?;
+        let chain = self.chain_of(&key).await?;
         let Some(tenant) = chain.own().cloned() else {
             return Err(crate::domain::tenant::missing(self.key(), "spec.tenantRef", &key).into());
         };

@@ -15,15 +15,19 @@ use crate::domain::tenant::{Settings, Tenant, path};
 
 /// Judges a Tenant and makes the database match.
 pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
+    let key = pass.key();
     if let Some(outcome) = pass.paused() {
+        // Whether it is admitted is the parent's to say, not its own author's.
+        pass.lock(key).await?;
+        let chain = pass.chain_of(key).await?;
+        judge::admission(pass, &chain).await?;
         return Ok(outcome);
     }
     if pass.manifest.deleting {
         return removal::remove(pass).await;
     }
-    let key = pass.key();
     pass.lock(key).await?;
-    let chain = pass.tx.chain_of(pass.source(), key).await?;
+    let chain = pass.chain_of(key).await?;
     let own = judge::admission(pass, &chain).await?;
     let judged = match judge::judge(pass, own.as_ref()).await {
         Ok(wanted) => Ok(apply(pass, own.as_ref(), wanted).await?),

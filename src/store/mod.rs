@@ -333,8 +333,9 @@ impl Tx {
     /// Waits until no other transaction works on the tree of the tenant that an
     /// object manages. Quotas, claims and authority all lie within one tree, so
     /// holding its lock makes what is read afterwards stay true until the
-    /// commit. SQLite's write lock has the same effect already.
-    pub async fn lock_tree_of(&mut self, source: &str, tenant: &ObjectKey) -> Result<(), StoreError> {
+    /// commit. SQLite's write lock has the same effect already. False if there
+    /// is no such tenant, so that nothing could be locked.
+    pub async fn lock_tree_of(&mut self, source: &str, tenant: &ObjectKey) -> Result<bool, StoreError> {
         if let Inner::Postgres(_) = self.inner {
             // The root may change while this waits; the second look notices.
             let find = "SELECT t.root_id FROM object o JOIN tenant t ON t.object_id = o.id
@@ -342,14 +343,14 @@ impl Tx {
             let lock = "SELECT held.root_id FROM (SELECT t.root_id, pg_advisory_xact_lock(hashtextextended(t.root_id::text, 7301)) FROM object o JOIN tenant t ON t.object_id = o.id
                 WHERE o.source = $1 AND o.kind = 'Tenant' AND o.namespace = $2 AND o.name = $3) AS held";
             let at = || args![source, &tenant.namespace, &tenant.name];
-            let Some(locked) = self.row(lock, at()).await? else { return Ok(()) };
+            let Some(locked) = self.row(lock, at()).await? else { return Ok(false) };
             let locked = locked.uuid("root_id")?;
             match self.row(find, at()).await? {
                 Some(row) if row.uuid("root_id")? == locked => {}
                 _ => return Err(StoreError::Moved),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn rows(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {

@@ -285,10 +285,10 @@ impl Tx {
     /// tree, or one that waits for one of these topics (R12).
     pub async fn woken_ahead(&mut self, own: &Registered, rivals: Rivals<'_>) -> Result<bool, StoreError> {
         macro_rules! woken_ahead {
-            ($time:literal, $list:literal) => {
+            ($now:literal, $time:literal, $list:literal) => {
                 concat!(
                     "SELECT 1 AS one FROM object o JOIN wakeup w ON w.object_id = o.id
-                    WHERE o.source = $1 AND w.due_at <= $3
+                    WHERE o.source = $1 AND w.due_at <= ", $now, "
                       AND ((o.tree = $9 AND o.applied_generation IS NULL AND ", rank!(), " < $2)
                         OR (", rank!(), " = $2 AND (o.depth, o.born, o.namespace, o.name) < ($4, $5", $time, ", $6, $7)
                           AND (o.tree = $8 OR o.id IN (SELECT s.object_id FROM subscription s WHERE s.topic IN (", $list, "))))) LIMIT 1"
@@ -301,8 +301,13 @@ impl Tx {
             Rivals::For(topics) => ("", topics.iter().map(Topic::as_str).collect()),
         };
         let sql = Sql {
-            postgres: woken_ahead!("::timestamptz", "SELECT jsonb_array_elements_text($10)"),
-            sqlite: woken_ahead!("", "SELECT value FROM json_each($10)"),
+            // Others may have committed while this one waited for its lock.
+            postgres: woken_ahead!(
+                "GREATEST($3::timestamptz, clock_timestamp())",
+                "::timestamptz",
+                "SELECT jsonb_array_elements_text($10)"
+            ),
+            sqlite: woken_ahead!("$3", "", "SELECT value FROM json_each($10)"),
         };
         let key = &own.key;
         let rank = key.kind as i64;

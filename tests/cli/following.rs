@@ -89,3 +89,53 @@ async fn a_kill_loses_nothing() {
     running.wait_for_line("kim is invited", super::PATIENCE).await;
     assert_eq!(super::files_in(&place.path("outbox")), 1);
 }
+
+#[expect(clippy::disallowed_methods, reason = "people write the times of a grant by their own clock")]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+#[tokio::test]
+async fn a_grant_switches_on_and_off_by_itself_and_apply_finds_what_time_has_changed() {
+    let place =
+        Place::with(&format!("{}{}", tenant("acme", "{}"), tenant("north", "{parentRef: {name: acme}}")));
+    assert_eq!(place.apply().await.code(), Some(0));
+    place.write("devices.csv", "device_id,unit_id,name,labels,tenant\nd1,,,,default/acme\n");
+    assert_eq!(place.call(&["devices", "import", "devices.csv"]).await.code(), Some(0));
+    let grant = |times: String| {
+        let spec = format!(
+            "{{tenantRef: {{name: acme}}, mode: Assign, to: {{tenantRef: {{name: north}}}}, devices: {{deviceIds: [d1]}}, {times}}}"
+        );
+        format!("apiVersion: tenantry.dev/v1alpha1\nkind: DeviceGrant\nmetadata:\n  name: g\nspec: {spec}\n")
+    };
+    let holder = async || {
+        let list = place.call(&["devices", "list", "-o", "json"]).await;
+        let list: Vec<serde_json::Value> = serde_json::from_str(&list.stdout).unwrap();
+        list[0]["tenant"].as_str().unwrap().to_owned()
+    };
+    let at = async |path: &str| {
+        let what = format!("the device is at {path}");
+        super::harness::eventually(&what, super::PATIENCE, async || (holder().await == path).then_some(()))
+            .await;
+    };
+    let later = |seconds| jiff::Timestamp::from_second(now().as_second() + seconds).unwrap();
+
+    let (running, _) = place.run(&[]).await;
+    place.write("objects/g.yaml", grant(format!("notBefore: '{}', expiresAt: '{}'", later(6), later(12))));
+    running.wait_for_line("default/g", super::PATIENCE).await;
+    assert_eq!(holder().await, "/acme");
+    at("/acme/north").await;
+    at("/acme").await;
+    assert_eq!(running.terminate(Duration::from_secs(20)).await.code(), Some(0));
+
+    let end = later(3);
+    place.write("objects/g.yaml", grant(format!("expiresAt: '{end}'")));
+    assert_eq!(place.apply().await.code(), Some(0));
+    assert_eq!(holder().await, "/acme/north");
+    while now() < end {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(holder().await, "/acme/north", "nothing runs");
+    assert_eq!(place.apply().await.code(), Some(0));
+    assert_eq!(holder().await, "/acme");
+}

@@ -171,3 +171,47 @@ on_both! {
         assert_eq!(tx.managers_above(child.id).await.unwrap(), [child.id, ada]);
     }
 }
+
+on_both! {
+    async fn r2_a_grant_that_lost_its_authority_keeps_what_it_gave_and_gives_nothing_more(world) {
+        all_ready(&world.apply(ACME).await);
+        let mia = "
+kind: SubAdmin
+metadata: {namespace: root, name: mia}
+spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, username: mia, email: mia@example.org, tier: SuperAdmin}";
+        all_ready(&world.apply(mia).await);
+        all_ready(&world.apply("
+kind: SubAdmin
+metadata: {namespace: root, name: low}
+spec: {tenantRef: {name: acme}, managedByRef: {name: mia}, username: low, email: low@example.org}").await);
+        world.import(&[("d1", Some("/acme"))]).await;
+        for (name, mode) in [("assign", "Assign"), ("share", "Share")] {
+            let devices = if mode == "Assign" { "deviceIds: [d1, d2]" } else { "all: true" };
+            world.apply(&format!("
+kind: DeviceGrant
+metadata: {{namespace: root, name: {name}}}
+spec: {{tenantRef: {{name: acme}}, managedByRef: {{name: mia}}, mode: {mode}, to: {{subAdminRefs: [{{name: low}}]}}, devices: {{{devices}}}, permissions: {{allow: [{{resources: [device], operations: [view]}}]}}}}")).await;
+        }
+        let applied = |world: &World| {
+            let engine = world.engine.clone();
+            async move {
+                let reports = engine.last_reports().await.unwrap();
+                let of = |name: &str| {
+                    let found = reports.iter().find(|(key, _)| key.kind == DeviceGrant && key.name == name);
+                    found.unwrap().1.as_ref().unwrap().status["devices"]["applied"].as_i64().unwrap()
+                };
+                (of("assign"), of("share"))
+            }
+        };
+        assert_eq!(applied(&world).await, (1, 1));
+        world.apply(&mia.replace("tier: SuperAdmin", "tier: SuperAdmin, enabled: false")).await;
+        world.import(&[("d2", Some("/acme"))]).await;
+        world.settle().await;
+        assert_eq!(applied(&world).await, (1, 1), "a disabled account gave devices");
+        assert_eq!(world.holders().await["d2"], "/acme");
+        world.apply(mia).await;
+        world.settle().await;
+        assert_eq!(applied(&world).await, (2, 2));
+        assert_eq!(world.holders().await["d2"], "/acme:low");
+    }
+}

@@ -159,12 +159,24 @@ spec: {{tenantRef: {{name: north}}, username: nan, email: nan@example.org}}");
         let reports = world.apply(&north("globex")).await;
         assert_eq!(reason(&reports, Tenant, "other", "north"), "RefNotPermitted");
         assert_eq!(phase(&world.again(SubAdmin, "other", "nan").await), "Pending", "it still stands below acme");
-        all_ready(&world.apply(&north("acme")).await);
-        let reports = world.apply("
+        let shut = "
 kind: Tenant
 metadata: {namespace: root, name: acme}
-spec: {displayName: ACME}").await;
+spec: {displayName: ACME}";
+        all_ready(&world.apply(&north("acme")).await);
+        let reports = world.apply(shut).await;
         assert_eq!(reason(&reports, Tenant, "other", "north"), "RefNotPermitted");
+        assert_eq!(phase(&world.again(SubAdmin, "other", "nan").await), "Blocked");
+        // Pausing is no way around it: admission is the parent's to give.
+        let open = "
+kind: Tenant
+metadata: {namespace: root, name: acme}
+spec: {displayName: ACME, allowedNamespaces: {from: All}}";
+        world.apply(open).await;
+        assert_eq!(phase(&world.again(SubAdmin, "other", "nan").await), "Pending");
+        world.annotate(Tenant, "other", "north", "paused", "true");
+        world.again(Tenant, "other", "north").await;
+        world.apply(shut).await;
         assert_eq!(phase(&world.again(SubAdmin, "other", "nan").await), "Blocked");
     }
 }

@@ -39,6 +39,9 @@ struct Work<'g> {
     search: Search,
     /// Whether it gives now.
     open: bool,
+    /// False while the grant is refused: what it gave stays, nothing more is
+    /// given.
+    may_give: bool,
     /// What binds the receiver of an Assign.
     limits: Vec<Limit>,
     /// Where devices have gone, or come from.
@@ -49,7 +52,7 @@ struct Work<'g> {
 }
 
 /// Makes every device of a grant what it should be now.
-pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> {
+pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant, may_give: bool) -> Step<Settled> {
     let at = window(grant.not_before, grant.expires_at, pass.now());
     // An Assign whose receiver is gone gives nothing to anybody.
     let received = grant.mode == Mode::Share || !grant.receivers.is_empty();
@@ -68,6 +71,7 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant) -> Step<Settled> 
         given: 0,
         returned: 0,
         changed: false,
+        may_give,
     };
 
     let marks = pass.tx.marked_devices(grant.id).await?;
@@ -161,6 +165,7 @@ pub(super) async fn take_back(pass: &mut Pass<'_>, grant: &Grant, reclaim: Recla
         given: 0,
         returned: 0,
         changed: false,
+        may_give: false,
     };
     end(pass, &mut work, Which::All, reclaim).await?;
     pass.tx.wake_rivals(grant.id).await?;

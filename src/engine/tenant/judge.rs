@@ -182,7 +182,7 @@ async fn parent(pass: &mut Pass<'_>, spec: &api::TenantSpec) -> Step<Parent> {
         return Err(parent_cycle(pass.key(), &above).into());
     }
     pass.lock(&above).await?;
-    let chain = pass.tx.chain_of(pass.source(), &above).await?;
+    let chain = pass.chain_of(&above).await?;
     let Some(found) = chain.own() else {
         return Ok(Parent::Missing(above));
     };

@@ -18,7 +18,7 @@ use crate::store::audit::Among;
 pub(super) async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
     let key = pass.key();
     pass.lock(key).await?;
-    let chain = pass.tx.chain_of(pass.source(), key).await?;
+    let chain = pass.chain_of(key).await?;
     let Some(own) = chain.own().cloned() else {
         pass.forget();
         return Ok(Outcome::deleted());

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{Work, why};
-use crate::domain::grant::devices::{Claim, Decision, Place, State, conflict, decide};
+use crate::domain::grant::devices::{Claim, Decision, Own, Place, State, conflict, decide};
 use crate::domain::grant::room::Met;
 use crate::domain::verdict::Refusal;
 use crate::engine::pass::{Pass, Step};
@@ -44,7 +44,12 @@ impl Plan {
                 Place::Taken(grant) | Place::Fed(grant) => others.get(&grant),
                 Place::Free | Place::Ended => None,
             };
+            let new = standing.mark != Some(State::Applied) && standing.own != Own::InPlace;
             let fate = match decide(work.grant.mode, work.open, &claim, standing, other, now) {
+                // A refused grant keeps what it gave and gives nothing more.
+                Decision::Wants | Decision::Are(State::Applied) if new && !work.may_give => {
+                    Fate::Are(standing.mark.unwrap_or(State::Idle))
+                }
                 Decision::Are(state) => {
                     held_by.extend(other.filter(|_| state == State::Waiting));
                     Fate::Are(state)
