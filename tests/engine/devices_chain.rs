@@ -176,12 +176,16 @@ on_both! {
 on_both! {
     async fn a_transfer_carries_devices_from_one_sub_account_to_another_and_ends_what_was_handed_on(world) {
         staff(&mut world).await;
+        let hub = |to: &str| {
+            let document = to_account("hub", "acme", to, "{all: true}", "managedByRef: {name: sam}");
+            aged(&document, "2026-01-01T00:00:00Z")
+        };
         all_ready(&world.apply(&account("arno", "acme", "tier: Admin")).await);
         world.import(&[("d1", Some("/acme")), ("d2", Some("/acme"))]).await;
-        all_ready(&world.apply(&to_account("hub", "acme", "anna", "{all: true}", "managedByRef: {name: sam}")).await);
+        all_ready(&world.apply(&hub("anna")).await);
         all_ready(&world.apply(&to_account("hand", "acme", "bob", "{deviceIds: [d1]}", "managedByRef: {name: anna}")).await);
         assert_eq!(holder(&world, "d1").await, "/acme:bob");
-        world.apply(&to_account("hub", "acme", "arno", "{all: true}", "managedByRef: {name: sam}")).await;
+        world.apply(&hub("arno")).await;
         assert!(world.holders().await.values().all(|h| h == "/acme:arno"), "{:?}", world.holders().await);
         // The tenant has given the device already, and she has nothing to give.
         assert_eq!(why(&world, "hand").await, "Conflict");
