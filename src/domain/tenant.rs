@@ -24,13 +24,6 @@ pub struct Limits {
     pub finer: FinerLimits,
 }
 
-impl Limits {
-    /// Whether anything bounds accounts here.
-    pub fn bounds_accounts(&self) -> bool {
-        self.accounts.is_some() || !self.finer.by_tier.is_empty() || !self.finer.by_role.is_empty()
-    }
-}
-
 /// Limits for accounts by tier and by role.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinerLimits {

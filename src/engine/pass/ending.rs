@@ -193,13 +193,7 @@ impl<'a> Pass<'a> {
         let last = self.before.as_ref().and_then(|b| kept(b).report);
         let (conditions, status) = last.map_or_else(
             || (vec![], serde_json::json!({})),
-            |last| {
-                let kept = last
-                    .conditions
-                    .into_iter()
-                    .filter(|c| !matches!(c.kind.as_str(), "Ready" | "Reconciling" | "Stalled" | "Paused"));
-                (kept.collect(), last.status)
-            },
+            |last| (beside_ready(last.conditions), last.status),
         );
         Outcome { verdict: Err(refusal), conditions, status, action: Action::Refused, again_at: None }
     }
@@ -220,14 +214,9 @@ impl<'a> Pass<'a> {
             remedy: Remedy::Wait(vec![]),
         };
         let (verdict, conditions, status) = match last {
-            Some(last) if last.ready() && self.in_force() => (
-                Ok(()),
-                last.conditions
-                    .into_iter()
-                    .filter(|c| !matches!(c.kind.as_str(), "Ready" | "Reconciling" | "Stalled" | "Paused"))
-                    .collect(),
-                last.status,
-            ),
+            Some(last) if last.ready() && self.in_force() => {
+                (Ok(()), beside_ready(last.conditions), last.status)
+            }
             Some(last) => (Err(refusal.clone()), vec![], last.status),
             None => (Err(refusal.clone()), vec![], serde_json::json!({})),
         };
@@ -235,6 +224,12 @@ impl<'a> Pass<'a> {
         conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
         Some(Outcome { verdict, conditions, status, action: Action::Paused, again_at: None })
     }
+}
+
+/// Conditions that neither say whether the object is ready nor go with that.
+fn beside_ready(conditions: Vec<Condition>) -> Vec<Condition> {
+    let goes = |kind: &str| matches!(kind, "Ready" | "Reconciling" | "Stalled" | "Paused");
+    conditions.into_iter().filter(|condition| !goes(&condition.kind)).collect()
 }
 
 /// What the register keeps of an object.
