@@ -24,6 +24,14 @@ pub(super) struct Scope {
     pub(super) namespace: Option<String>,
 }
 
+/// What a watch said of an object while it was being written: often the echo
+/// of that write, which may arrive before its answer does.
+enum Meanwhile {
+    Nothing,
+    Seen(Box<DynamicObject>),
+    Deleted,
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {
@@ -36,6 +44,8 @@ impl fmt::Display for Scope {
 /// The objects, and which lists are complete.
 pub(super) struct Cache {
     objects: RwLock<HashMap<ObjectKey, Arc<DynamicObject>>>,
+    /// Objects that are being written, with what a watch said meanwhile.
+    writing: Mutex<HashMap<ObjectKey, Meanwhile>>,
     /// Objects whose deletion a watch has seen and whose rows may remain.
     deleted: Mutex<HashSet<ObjectKey>>,
     scopes: Vec<Scope>,
@@ -55,6 +65,7 @@ impl Cache {
             .collect();
         Self {
             objects: RwLock::default(),
+            writing: Mutex::default(),
             deleted: Mutex::default(),
             scopes,
             listed: watch::Sender::default(),
@@ -96,8 +107,17 @@ impl Cache {
     }
 
     /// Takes what a watch says and tells whether it is news. Older states than
-    /// the one that an own write gave back are no news.
+    /// the one that an own write gave back are no news; while a write is under
+    /// way, its answer decides ([`Cache::end_write`]).
     pub(super) fn watched(&self, key: &ObjectKey, object: DynamicObject) -> bool {
+        if let Some(meanwhile) = self.writes().get_mut(key) {
+            *meanwhile = Meanwhile::Seen(Box::new(object));
+            return false;
+        }
+        self.take(key, object)
+    }
+
+    fn take(&self, key: &ObjectKey, object: DynamicObject) -> bool {
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         let known = objects.get(key);
         if known.is_some_and(|known| !is_newer(&object, known)) {
@@ -121,10 +141,26 @@ impl Cache {
         true
     }
 
-    /// Takes what the API server answered to an own write.
-    pub(super) fn written(&self, key: &ObjectKey, mut object: DynamicObject) {
-        trim(&mut object);
-        self.watched(key, object);
+    /// An own write begins.
+    pub(super) fn begin_write(&self, key: &ObjectKey) {
+        self.writes().insert(key.clone(), Meanwhile::Nothing);
+    }
+
+    /// An own write has ended, with what the API server answered if the object
+    /// is still there. Tells whether a watch has said something newer meanwhile.
+    pub(super) fn end_write(&self, key: &ObjectKey, answer: Option<DynamicObject>) -> bool {
+        let mut writes = self.writes();
+        let meanwhile = writes.remove(key).unwrap_or(Meanwhile::Nothing);
+        if let Some(mut answer) = answer
+            && !matches!(meanwhile, Meanwhile::Deleted)
+        {
+            trim(&mut answer);
+            self.take(key, answer);
+        }
+        match meanwhile {
+            Meanwhile::Seen(object) => self.take(key, *object),
+            Meanwhile::Nothing | Meanwhile::Deleted => false,
+        }
     }
 
     /// An object is gone.
@@ -136,6 +172,9 @@ impl Cache {
 
     /// A watch has seen an object's deletion.
     pub(super) fn deleted(&self, key: &ObjectKey) {
+        if let Some(meanwhile) = self.writes().get_mut(key) {
+            *meanwhile = Meanwhile::Deleted;
+        }
         self.remove(key);
         self.deletions().insert(key.clone());
     }
@@ -148,6 +187,10 @@ impl Cache {
     /// Nothing is left of a deleted object.
     pub(super) fn forget(&self, key: &ObjectKey) {
         self.deletions().remove(key);
+    }
+
+    fn writes(&self) -> MutexGuard<'_, HashMap<ObjectKey, Meanwhile>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn deletions(&self) -> MutexGuard<'_, HashSet<ObjectKey>> {
@@ -240,12 +283,33 @@ mod tests {
     fn the_echo_of_an_own_write_is_no_news() {
         let cache = Cache::new(&[], Metrics::default());
         assert!(cache.watched(&key(), object("9", "a")));
-        cache.written(&key(), object("10", "a"));
-        cache.written(&key(), object("11", "a"));
+        for version in ["10", "11"] {
+            cache.begin_write(&key());
+            assert!(!cache.end_write(&key(), Some(object(version, "a"))));
+        }
         assert!(!cache.watched(&key(), object("10", "a")));
         assert!(!cache.watched(&key(), object("11", "a")));
         assert!(cache.watched(&key(), object("12", "a")));
         assert!(cache.watched(&key(), object("3", "another")));
+    }
+
+    #[test]
+    fn an_echo_that_comes_before_the_answer_is_no_news_and_what_others_wrote_is() {
+        let cache = Cache::new(&[], Metrics::default());
+        cache.watched(&key(), object("9", "a"));
+        cache.begin_write(&key());
+        assert!(!cache.watched(&key(), object("10", "a")));
+        assert!(!cache.end_write(&key(), Some(object("10", "a"))));
+        cache.begin_write(&key());
+        assert!(!cache.watched(&key(), object("12", "a")));
+        assert!(cache.end_write(&key(), Some(object("11", "a"))));
+        cache.begin_write(&key());
+        assert!(!cache.watched(&key(), object("13", "a")));
+        assert!(cache.end_write(&key(), None), "a refused write hides nothing");
+        cache.begin_write(&key());
+        cache.deleted(&key());
+        assert!(!cache.end_write(&key(), Some(object("14", "a"))));
+        assert!(cache.get(&key()).is_none(), "what is gone does not come back");
     }
 
     #[test]

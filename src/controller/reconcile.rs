@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::failure::{Class, Failure};
+use super::queue::Lane;
 use super::{CALL_TIMEOUT, Shared, events, finalizer, manifest, status, watch};
 use crate::api::annotation;
 use crate::domain::object::ObjectKey;
@@ -89,18 +90,19 @@ impl Worker {
         // Nothing is written for a paused or unreadable object, and an API
         // server refuses patches of what breaks its rules.
         let wants_rows = manifest.faults.is_empty() && !manifest.flag(annotation::PAUSED);
-        let (object, marked) = if !ours && wants_rows {
-            (
-                self.patch(key, "setting the finalizer", "finalizer", finalizer::added(&object.metadata))
-                    .await?,
-                true,
-            )
+        // It stands in the line as what it is now, however it came here. Whoever
+        // needs it waits from now on, also while its finalizer is being set.
+        self.shared.engine.expect(self.shared.claimant(key));
+        self.shared.engine.begin(key);
+        let marked = !ours && wants_rows;
+        let object = if marked {
+            let patch = finalizer::added(&object.metadata);
+            let patched = self.patch(key, "setting the finalizer", "finalizer", patch).await;
+            patched.inspect_err(|_| self.shared.engine.dismiss(key))?
         } else {
-            (object, false)
+            object
         };
 
-        // It stands in the line as what it is now, however it came here.
-        self.shared.engine.expect(self.shared.claimant(key));
         let report = self.shared.engine.reconcile(&manifest, &self.shared.surroundings).await?;
         if report.changed || waits_for_its_turn(&report) {
             self.shared.wake.notify_one();
@@ -200,19 +202,23 @@ impl Worker {
                 _ => api.patch(&key.name, &self.patch, &patch).await,
             }
         };
-        let object = tokio::time::timeout(CALL_TIMEOUT, call)
-            .await
-            .map_err(|_| Failure::TimedOut { what })?
-            .map_err(|source| Failure::Call { what, source: Box::new(source) })?;
-        self.shared.metrics.wrote(resource);
-        let object = Arc::new(object);
+        self.shared.cache.begin_write(key);
+        let answer = match tokio::time::timeout(CALL_TIMEOUT, call).await {
+            Ok(answer) => answer.map_err(|source| Failure::Call { what, source: Box::new(source) }),
+            Err(_) => Err(Failure::TimedOut { what }),
+        };
         // Without its last finalizer a deleted object is gone already.
-        let is_gone = object.metadata.deletion_timestamp.is_some()
-            && object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
-        if !is_gone {
-            self.shared.cache.written(key, DynamicObject::clone(&object));
+        let is_gone = |object: &DynamicObject| {
+            object.metadata.deletion_timestamp.is_some()
+                && object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty)
+        };
+        let known = answer.as_ref().ok().filter(|object| !is_gone(object)).cloned();
+        if self.shared.cache.end_write(key, known) {
+            self.shared.add(key.clone(), Lane::Edit);
         }
-        Ok(object)
+        let object = answer?;
+        self.shared.metrics.wrote(resource);
+        Ok(Arc::new(object))
     }
 
     /// Tells what became of an object, if anything did.

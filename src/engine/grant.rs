@@ -286,6 +286,7 @@ async fn report(
     let selection = &grant.selection;
     if selection.all || selection.selector.is_some() || tally.pending > 0 {
         pass.subscribe(Topic::devices(grant.tenant));
+        pass.expects_more();
     }
     Ok(Outcome {
         verdict,

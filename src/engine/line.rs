@@ -157,16 +157,19 @@ impl Line {
         state.kind_of_wait(rivals.flat_map(|rivals| rivals.range(..place)).chain(parents))
     }
 
-    /// How many have left so far.
-    pub(crate) fn left(&self) -> u64 {
-        *self.left.borrow()
+    /// Whether `other` is being judged at this moment and comes before `key`.
+    pub(crate) fn begun_before(&self, other: &ObjectKey, key: &ObjectKey) -> bool {
+        let state = self.lock();
+        let at = |key| state.by_key.get(key);
+        at(other).zip(at(key)).is_some_and(|(other, own)| other.begun && other.place < own.place)
     }
 
-    /// Waits until more than `left` have left; not for long, since what it
-    /// waits for may never come.
-    pub(crate) async fn moves_on(&self, left: u64) {
-        let mut watched = self.left.subscribe();
-        let moved = watched.wait_for(|now| *now != left);
+    /// Waits until nobody who comes before `key` is being judged: each look at
+    /// the line costs nothing, each attempt in vain a transaction. Not for
+    /// long, since what it waits for may never come.
+    pub(crate) async fn moves_on(&self, key: &ObjectKey) {
+        let mut left = self.left.subscribe();
+        let moved = left.wait_for(|_| !self.lock().anybody_begun_before(key));
         let _ = tokio::time::timeout(PATIENCE, moved).await;
     }
 
@@ -200,13 +203,28 @@ impl State {
     fn kind_of_wait<'a>(&self, ahead: impl Iterator<Item = &'a Place>) -> Ahead {
         let mut wait = Ahead::Nobody;
         for place in ahead {
-            let key = ObjectKey::new(place.kind, &place.namespace, &place.name);
-            if self.by_key.get(&key).is_some_and(|member| member.begun) {
+            if self.begun(place) {
                 return Ahead::Begun;
             }
             wait = Ahead::Waiting;
         }
         wait
+    }
+
+    fn begun(&self, place: &Place) -> bool {
+        let key = ObjectKey::new(place.kind, &place.namespace, &place.name);
+        self.by_key.get(&key).is_some_and(|member| member.begun)
+    }
+
+    /// Whether somebody whom `key` may have to let go first is being judged:
+    /// of its tree, or with the same claims.
+    fn anybody_begun_before(&self, key: &ObjectKey) -> bool {
+        let Some(own) = self.by_key.get(key) else { return false };
+        let rivals = own.claims.iter().filter_map(|claim| self.by_claim.get(claim));
+        self.tree_of(key)
+            .range(..&own.place)
+            .chain(rivals.flat_map(|rivals| rivals.range(..&own.place)))
+            .any(|place| self.begun(place))
     }
 }
 

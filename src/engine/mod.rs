@@ -158,6 +158,16 @@ impl Report {
     pub fn ready(&self) -> bool {
         self.condition("Ready").is_some_and(|c| c.status)
     }
+    /// Both looks of one pass as one.
+    fn after(mut self, first: Option<Box<Self>>) -> Self {
+        if let Some(first) = first {
+            self.changed |= first.changed;
+            if self.action == Action::Unchanged {
+                self.action = first.action;
+            }
+        }
+        self
+    }
     /// One condition by its type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|c| c.kind == kind)
@@ -320,6 +330,13 @@ impl Engine {
         self.line.leave(key);
     }
 
+    /// An object that was announced is about to be judged: whoever needs it
+    /// waits for that. Either [`Engine::reconcile`] follows or
+    /// [`Engine::dismiss`].
+    pub fn begin(&self, key: &ObjectKey) {
+        self.line.begin(key);
+    }
+
     /// Judges one object and makes the database match, in one transaction.
     pub async fn reconcile(
         &self,
@@ -340,17 +357,22 @@ impl Engine {
         let key = &manifest.key;
         let mut facts = Facts::default();
         let mut reruns = 0;
+        let mut first = None;
         loop {
-            let left = self.line.left();
             match self.attempt(manifest, &facts).await {
-                Ok(pass::Attempt::Done(report)) => return Ok(*report),
+                // What it waits for may have come before anybody could see that
+                // it waits; from now on everybody can.
+                Ok(pass::Attempt::Done { report, unsure: true }) if first.is_none() => {
+                    first = Some(report);
+                }
+                Ok(pass::Attempt::Done { report, unsure: _ }) => return Ok(report.after(first)),
                 Ok(pass::Attempt::Needs(need)) => {
                     self.fetch(need, &mut facts, surroundings)
                         .await
                         .map_err(|source| EngineError::Outside { key: Box::new(key.clone()), source })?;
                 }
                 // The transaction is over, so whoever is ahead can go on.
-                Ok(pass::Attempt::Behind) => self.line.moves_on(left).await,
+                Ok(pass::Attempt::Behind) => self.line.moves_on(key).await,
                 Err(error) if error.is_transient() && reruns < RERUNS => {
                     reruns += 1;
                     let most = 10 * (1_u64 << reruns.min(6));

@@ -54,7 +54,12 @@ pub(crate) type Step<T> = Result<T, Stop>;
 
 /// What an attempt came to.
 pub(crate) enum Attempt {
-    Done(Box<Report>),
+    /// It is judged. `unsure`: what it waits for may have come between its look
+    /// and its subscription, so one more look is needed.
+    Done {
+        report: Box<Report>,
+        unsure: bool,
+    },
     Needs(Need),
     Behind,
 }
@@ -109,6 +114,8 @@ pub(crate) struct Pass<'a> {
     applied: Option<String>,
     repaired: bool,
     took_effect: bool,
+    /// More may appear for it that is not of the tree that was locked.
+    expects_more: bool,
     /// Tenants that were not there when their tree was to be locked.
     unlocked: BTreeSet<ObjectKey>,
 }
@@ -165,6 +172,7 @@ impl<'a> Pass<'a> {
             applied: None,
             repaired: false,
             took_effect: false,
+            expects_more: false,
             unlocked: BTreeSet::new(),
         })
     }
@@ -298,6 +306,7 @@ impl<'a> Pass<'a> {
         self.depend_on(&key);
         let chain = self.chain_of(&key).await?;
         let Some(tenant) = chain.own().cloned() else {
+            self.let_begun_go_first(&key)?;
             return Err(crate::domain::tenant::missing(self.key(), "spec.tenantRef", &key).into());
         };
         for level in &chain.0 {
@@ -340,7 +349,10 @@ impl<'a> Pass<'a> {
                 self.depend_on(&key);
                 match self.manager(&key).await? {
                     Some(manager) => Reference::Found(Box::new(manager)),
-                    None => Reference::Missing(key),
+                    None => {
+                        self.let_begun_go_first(&key)?;
+                        Reference::Missing(key)
+                    }
                 }
             }
         };

@@ -312,6 +312,12 @@ impl Tx {
         self.now
     }
 
+    /// Whether others may commit between the beginning and the end of this
+    /// transaction.
+    pub fn is_concurrent(&self) -> bool {
+        matches!(self.inner, Inner::Postgres(_))
+    }
+
     /// Makes everything permanent.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.inner {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::fleet::{account, tenant, to_account, to_tenant};
 use crate::on_both;
-use crate::world::{ACME, World, all_ready};
+use crate::world::{ACME, Outside, World, all_ready};
 
 const WRITERS: u8 = 16;
 
@@ -126,5 +126,49 @@ on_both! {
         }
         let grants = |n| to_account(&format!("g{n}"), "acme", &format!("a{n}"), &format!("{{deviceIds: [d{n:02}]}}"), "");
         race(world, grants, "spec.manageableDevices of SubAdmin root/anna is 1 (1 used); the largest consumers in /acme are SubAdmin root/a").await;
+    }
+}
+
+/// How often two passes run side by side: each time they meet elsewhere.
+const MEETINGS: u8 = 30;
+
+on_both! {
+    async fn who_waits_is_woken_however_close_what_it_waits_for_comes(world) {
+        all_ready(&world.apply(ACME).await);
+        let engines = [world.twin(100), world.twin(101)];
+        for n in 0..MEETINGS {
+            let manifests = [
+                world.introduce(&tenant(&format!("t{n}"), "acme", "")),
+                world.introduce(&account(&format!("a{n}"), &format!("t{n}"), "")),
+            ];
+            let outside = Arc::new(Outside::default());
+            let mut passes = tokio::task::JoinSet::new();
+            for (engine, manifest) in engines.iter().cloned().zip(manifests) {
+                let outside = outside.clone();
+                passes.spawn(async move { engine.reconcile(&manifest, &*outside).await.unwrap() });
+            }
+            passes.join_all().await;
+            world.settle().await;
+            let state = world.by_hand(&format!("SELECT CAST(count(*) AS text) FROM account WHERE name = 'a{n}'")).await;
+            assert_eq!(state.as_deref(), Some("1"), "a{n} waits for a tenant that is there");
+        }
+    }
+}
+
+on_both! {
+    async fn a_grant_gets_a_device_however_close_it_comes(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply(&tenant("north", "acme", "")).await);
+        let engine = world.twin(100);
+        for n in 0..MEETINGS {
+            let device = format!("d{n:02}");
+            let manifest = world.introduce(&to_tenant(&format!("g{n}"), "acme", "north", &format!("{{deviceIds: [{device}]}}"), ""));
+            let engine = engine.clone();
+            let pass = tokio::spawn(async move { engine.reconcile(&manifest, &Outside::default()).await.unwrap() });
+            world.import(&[(device.as_str(), Some("/acme"))]).await;
+            pass.await.unwrap();
+            world.settle().await;
+            assert_eq!(world.holders().await[&device], "/acme/north", "the grant waits for a device that is there");
+        }
     }
 }

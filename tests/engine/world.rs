@@ -173,6 +173,14 @@ impl World {
         }
     }
 
+    /// Reads one object that the test judges itself; from now on it is judged
+    /// again when it is woken.
+    pub(crate) fn introduce(&mut self, yaml: &str) -> Manifest {
+        let manifest = self.manifest(yaml);
+        self.objects.insert(manifest.key.clone(), manifest.clone());
+        manifest
+    }
+
     fn above(&self, key: &ObjectKey) -> Option<ObjectKey> {
         tenantry::engine::above(key, self.specs.get(key)?)
     }

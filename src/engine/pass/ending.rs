@@ -71,15 +71,21 @@ impl<'a> Pass<'a> {
         if !paused {
             self.object.generation = self.manifest.generation;
         }
+        let waits_elsewhere = outcome.verdict.as_ref().err().is_some_and(rests_on_others);
         let report = self.report(outcome);
+        let mut listens_anew = false;
         if self.forgotten {
             if self.before.is_some() || self.registered {
                 self.tx.delete_object(self.object.id).await?;
                 self.changed = true;
             }
         } else {
-            self.keep(&report, paused).await?;
+            listens_anew = self.keep(&report, paused).await?;
         }
+        // SQLite lets nobody write between the look and the commit.
+        let unsure = self.tx.is_concurrent()
+            && (waits_elsewhere || self.expects_more)
+            && (listens_anew || self.changed);
         let now = self.now();
         if report.condition("Ready").is_some_and(|ready| ready.reason == Reason::ClaimsAhead) {
             // It is judged again right after those whom it let go first.
@@ -97,7 +103,7 @@ impl<'a> Pass<'a> {
             self.tx.wake_upwards(&tenants, due).await?;
         }
         self.tx.commit().await?;
-        Ok(Attempt::Done(Box::new(report)))
+        Ok(Attempt::Done { report: Box::new(report), unsure })
     }
 
     fn report(&self, outcome: Outcome) -> Report {
@@ -142,8 +148,15 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Writes the register's entry and subscriptions if they differ.
-    async fn keep(&mut self, report: &Report, paused: bool) -> Result<(), StoreError> {
+    /// The inventory is not of the tree that was locked: devices may appear
+    /// before anybody can see that this object waits for them.
+    pub(crate) fn expects_more(&mut self) {
+        self.expects_more = true;
+    }
+
+    /// Writes the register's entry and subscriptions if they differ. Whether
+    /// the object listens to something that it did not listen to before.
+    async fn keep(&mut self, report: &Report, paused: bool) -> Result<bool, StoreError> {
         let mut topics: BTreeSet<String> = self.topics.iter().map(|t| t.as_str().to_owned()).collect();
         let known = match self.before {
             Some(_) => self.tx.subscriptions(self.object.id).await?,
@@ -178,7 +191,7 @@ impl<'a> Pass<'a> {
         if known != topics {
             self.tx.put_subscriptions(self.object.id, &topics).await?;
         }
-        Ok(())
+        Ok(topics.iter().any(|topic| !known.contains(topic)))
     }
 
     /// The reason that `Ready` had after the last pass.
@@ -224,6 +237,14 @@ impl<'a> Pass<'a> {
         conditions.push(Condition::yes("Paused", Reason::Paused, refusal.message));
         Some(Outcome { verdict, conditions, status, action: Action::Paused, again_at: None })
     }
+}
+
+/// Whether what ends a refusal may happen in a transaction that does not wait
+/// for this one: everything but room, which lies in the tree that was locked,
+/// and the turn, which brings its own wake-up.
+fn rests_on_others(refusal: &Refusal) -> bool {
+    matches!(refusal.remedy, Remedy::Wait(_))
+        && !matches!(refusal.reason, Reason::ClaimsAhead | Reason::QuotaExceeded | Reason::LimitBelowUse)
 }
 
 /// Conditions that neither say whether the object is ready nor go with that.

@@ -4,7 +4,7 @@
 
 use super::super::line::{Ahead, Place};
 use super::{Pass, Step, Stop};
-use crate::domain::object::Topic;
+use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::verdict::{Reason, Refusal};
 use crate::store::objects::Rivals;
 
@@ -31,6 +31,15 @@ impl Pass<'_> {
     pub(crate) async fn turn_for_room(&mut self, rooms: &[Topic]) -> Step<Option<Stop>> {
         let ahead = self.engine.line.ahead(self.key(), &self.place());
         self.turn(ahead, rooms, Rivals::OfTree).await
+    }
+
+    /// Waits for an object that is missing and is being judged at this moment,
+    /// if it comes first: parents first (R12).
+    pub(crate) fn let_begun_go_first(&self, missing: &ObjectKey) -> Step<()> {
+        match self.engine.line.begun_before(missing, self.key()) {
+            true => Err(Stop::Behind),
+            false => Ok(()),
+        }
     }
 
     async fn turn(&mut self, ahead: Ahead, topics: &[Topic], rivals: Rivals<'_>) -> Step<Option<Stop>> {
