@@ -89,7 +89,7 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
         pass.adopt("grant", &tenant, other.object)?;
     }
     let present = own.or(adopt.as_ref());
-    if present.is_some_and(|present| present.tenant != tenant.id || present.mode != mode) {
+    if pass.asks_anew(present.is_some_and(|present| present.tenant != tenant.id || present.mode != mode)) {
         return Err(Refusal::edit(
             Reason::Immutable,
             format!("spec.tenantRef and spec.mode of {key} cannot be changed; set them back, or delete the DeviceGrant and create another"),
@@ -233,7 +233,7 @@ fn audited(grant: &Grant) -> serde_json::Value {
         Receiver::Group { tenant, name } => json!({"group": name, "tenant": tenant}),
     });
     json!({
-        "mode": grant.mode, "project": grant.project, "permissions": grant.permissions,
+        "tenant": grant.tenant, "mode": grant.mode, "project": grant.project, "permissions": grant.permissions,
         "deviceIds": grant.selection.device_ids.len(), "unitIds": grant.selection.unit_ids.len(),
         "ids": crate::domain::key::digest(&ids), "selector": grant.selection.selector, "all": grant.selection.all,
         "receivers": receivers.collect::<Vec<_>>(), "reclaim": grant.reclaim, "notBefore": grant.not_before.map(|t| t.to_string()),

@@ -211,6 +211,12 @@ impl<'a> Pass<'a> {
         self.object.applied_generation == Some(self.manifest.generation)
     }
 
+    /// Whether this generation asks for something that never changes. If it is
+    /// in force already, the row was changed by hand, and goes back (R10).
+    pub(crate) fn asks_anew(&self, differs: bool) -> bool {
+        differs && !self.in_force()
+    }
+
     /// Waits for everybody else who works on the tree of a tenant object.
     pub(crate) async fn lock(&mut self, tenant: &ObjectKey) -> Result<(), StoreError> {
         if !self.tx.lock_tree_of(&self.engine.source, tenant).await? {

@@ -49,7 +49,7 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Role>) -> Step<Wanted> {
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
     let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
-    if own.is_some_and(|own| own.tenant != tenant.id) {
+    if pass.asks_anew(own.is_some_and(|own| own.tenant != tenant.id)) {
         return Err(Refusal::edit(
             Reason::Immutable,
             format!("spec.tenantRef of {key} cannot be changed; set it back, or delete the Role and create it in the other tenant"),
@@ -141,7 +141,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
 
 fn audited(role: &Role) -> serde_json::Value {
     json!({
-        "displayName": role.display_name, "content": role.content, "revision": role.revision,
+        "tenant": role.tenant, "displayName": role.display_name, "content": role.content, "revision": role.revision,
         "propagation": role.propagation, "managedBy": role.managed_by,
     })
 }

@@ -110,7 +110,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         return Ok(Action::Created);
     };
 
-    let (account, proof) = settled(pass, &old.account, settings, effective, &authority);
+    let (account, proof) = settled(pass, &old.account, tenant.id, settings, effective, &authority);
     let moved = account.managed_by != old.account.managed_by;
     if account == old.account && groups == old.groups && roles == old.roles {
         return Ok(Action::Unchanged);
@@ -147,6 +147,10 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     let names = |roles: &[Assigned]| -> BTreeSet<(String, String)> {
         roles.iter().map(|r| (r.namespace.clone(), r.name.clone())).collect()
     };
+    if account.tenant != old.account.tenant {
+        pass.counts_changed(old.account.tenant);
+        pass.counts_changed(tenant.id);
+    }
     if account.settings.tier != old.account.settings.tier || names(&roles) != names(&old.roles) {
         pass.counts_changed(tenant.id);
         for level in &chain.0 {
@@ -173,6 +177,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
 fn settled(
     pass: &Pass<'_>,
     old: &Account,
+    tenant: uuid::Uuid,
     mut settings: Settings,
     effective: crate::domain::account::Effective,
     authority: &Authority,
@@ -209,6 +214,7 @@ fn settled(
     settings.email_verified = proved;
     let account = Account {
         object: Some(pass.object_id()),
+        tenant,
         name: pass.key().name.clone(),
         settings,
         pending_email,
@@ -264,12 +270,12 @@ fn audited(
     let s = &account.settings;
     let personal = |value: &str| pass.engine.link_key().personal(value);
     json!({
-        "username": personal(&s.username), "email": personal(&s.email),
+        "tenant": account.tenant, "username": personal(&s.username), "email": personal(&s.email),
         "pendingEmail": account.pending_email.as_deref().map(personal),
         "company": s.company.as_deref().map(personal), "mobile": s.mobile.as_deref().map(personal),
         "tier": s.tier, "enabled": s.enabled, "emailVerified": account.proved,
         "manageableDevices": s.manageable_devices, "capabilities": s.capabilities, "scope": s.scope,
-        "permissions": s.permissions, "individualAccess": s.individual_access, "groups": groups,
+        "permissions": s.permissions, "individualAccess": s.individual_access, "effective": account.effective, "groups": groups,
         "roles": roles.iter().map(|r| json!({"namespace": r.namespace, "name": r.name, "revision": r.revision})).collect::<Vec<_>>(),
         "managedBy": account.managed_by, "activatedAt": account.activated_at.map(|at| at.to_string()),
         "locale": s.locale, "linkLifetime": s.link_lifetime, "deletionPolicy": s.deletion_policy,

@@ -120,7 +120,7 @@ fn audited(pass: &Pass<'_>, tenant: &Tenant) -> serde_json::Value {
     let mail = s.mail.as_ref();
     let branding = s.branding.as_ref();
     json!({
-        "path": tenant.path, "displayName": s.display_name, "enabled": s.enabled, "permitted": tenant.permitted,
+        "parent": tenant.parent, "path": tenant.path, "displayName": s.display_name, "enabled": s.enabled, "permitted": tenant.permitted,
         "limits": {"devices": s.limits.devices, "tenants": s.limits.tenants, "accounts": s.limits.accounts, "finer": s.limits.finer},
         "owner": s.owner, "deletionPolicy": s.deletion_policy, "allowedNamespaces": s.allowed_namespaces,
         "mailFrom": mail.and_then(|m| m.from.as_ref()).map(personal), "mailReplyTo": mail.and_then(|m| m.reply_to.as_ref()).map(personal),

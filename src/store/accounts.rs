@@ -233,7 +233,7 @@ impl Tx {
         let sql = "UPDATE account SET object_id = $2, name = $3, username = $4, username_key = $5, email = $6, email_key = $7, company = $8,
                 mobile = $9, tier = $10, enabled = $11, email_verified = $12, locale = $13, link_lifetime = $14, manageable_devices = $15,
                 capabilities = $16, scope = $17, permissions = $18, individual_access = $19, effective = $20, deletion_policy = $21,
-                pending_email = $22, pending_email_key = $23, activated_at = $24
+                pending_email = $22, pending_email_key = $23, activated_at = $24, tenant_id = $25
             WHERE id = $1";
         self.write(
             sql,
@@ -262,6 +262,7 @@ impl Tx {
                 &a.pending_email,
                 a.pending_email.as_deref().map(fold),
                 a.activated_at,
+                a.tenant,
             ],
         )
         .await?;

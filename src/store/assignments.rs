@@ -73,6 +73,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Puts back who holds the devices of an Assign where somebody changed that
+    /// past their chains (R10); how many there were.
+    pub async fn restore_holders(&mut self, grant: Uuid) -> Result<u64, StoreError> {
+        let sql = "UPDATE device SET holder_tenant = e.receiver_tenant, holder_account = e.receiver_account
+            FROM (SELECT m.device_id, a.receiver_tenant, a.receiver_account FROM grant_device m
+                JOIN device_assignment a ON a.device_id = m.device_id AND a.position = (SELECT MAX(b.position) FROM device_assignment b WHERE b.device_id = m.device_id)
+                WHERE m.grant_id = $1 AND m.state = 'applied') AS e
+            WHERE device.id = e.device_id AND (device.holder_tenant IS DISTINCT FROM e.receiver_tenant OR device.holder_account IS DISTINCT FROM e.receiver_account)";
+        self.write(sql, args![grant]).await
+    }
+
     /// The next links of a grant, after `after` in order of id.
     pub async fn links_of(&mut self, grant: Uuid, after: &str) -> Result<Vec<Cut>, StoreError> {
         let sql = "SELECT a.device_id, a.position FROM grant_device m JOIN device_assignment a ON a.device_id = m.device_id AND a.grant_id = m.grant_id

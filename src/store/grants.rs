@@ -74,7 +74,8 @@ impl Tx {
         let sql = "INSERT INTO device_grant (id, object_id, tenant_id, namespace, name, mode, project, selection, permissions, not_before, expires_at,
                 reclaim, managed_by, born, created_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-            ON CONFLICT (id) DO UPDATE SET object_id = excluded.object_id, namespace = excluded.namespace, project = excluded.project,
+            ON CONFLICT (id) DO UPDATE SET object_id = excluded.object_id, tenant_id = excluded.tenant_id, namespace = excluded.namespace,
+                name = excluded.name, mode = excluded.mode, project = excluded.project,
                 selection = excluded.selection, permissions = excluded.permissions, not_before = excluded.not_before,
                 expires_at = excluded.expires_at, reclaim = excluded.reclaim, managed_by = excluded.managed_by, born = excluded.born";
         self.write(

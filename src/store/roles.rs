@@ -89,7 +89,7 @@ impl Tx {
     pub async fn put_role(&mut self, r: &Role) -> Result<(), StoreError> {
         let sql = "INSERT INTO role (id, object_id, tenant_id, name, display_name, content, revision, number, propagation, managed_by, created_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            ON CONFLICT (id) DO UPDATE SET object_id = excluded.object_id, display_name = excluded.display_name, content = excluded.content,
+            ON CONFLICT (id) DO UPDATE SET object_id = excluded.object_id, tenant_id = excluded.tenant_id, name = excluded.name, display_name = excluded.display_name, content = excluded.content,
                 revision = excluded.revision, number = excluded.number, propagation = excluded.propagation, managed_by = excluded.managed_by";
         self.write(
             sql,

@@ -1,6 +1,7 @@
 //! R10: what somebody changes in the database by hand goes back, and what
 //! differed is recorded; passwords, activations and proofs are people's.
 
+use crate::fleet::{account, tenant, to_account, to_tenant};
 use crate::on_both;
 use crate::world::{ACME, World, all_ready};
 use tenantry::domain::object::Kind;
@@ -51,6 +52,28 @@ on_both! {
             (Kind::SubAdmin, "kim", "account", "managed_by", "NULL"),
             (Kind::SubAdmin, "kim", "account", "username", "'kim2'"),
             (Kind::DeviceGrant, "fleet", "device_grant", "project", "'p2'"),
+            (Kind::Tenant, "acme", "tenant", "enabled", "(1 = 0)"),
+            (Kind::Tenant, "acme", "tenant", "allowed_namespaces", r#"'"All"'"#),
+            (Kind::Tenant, "acme", "tenant", "max_devices", "7"),
+            (Kind::Tenant, "acme", "tenant", "max_tenants", "7"),
+            (Kind::Tenant, "acme", "tenant", "owner_name", "'eve'"),
+            (Kind::Tenant, "acme", "tenant", "deletion_policy", "'Cascade'"),
+            (Kind::Role, "operator", "role", "propagation", "'Immediate'"),
+            (Kind::SubAdmin, "kim", "account", "mobile", "'+49 1'"),
+            (Kind::SubAdmin, "kim", "account", "enabled", "(1 = 0)"),
+            (Kind::SubAdmin, "kim", "account", "locale", "'de'"),
+            (Kind::SubAdmin, "kim", "account", "link_lifetime", "600"),
+            (Kind::SubAdmin, "kim", "account", "capabilities", r#"'["ManageUsers"]'"#),
+            (Kind::SubAdmin, "kim", "account", "scope", r#"'{"groups":["crew"]}'"#),
+            (Kind::SubAdmin, "kim", "account", "permissions", "'{}'"),
+            (Kind::SubAdmin, "kim", "account", "individual_access", "(1 = 1)"),
+            (Kind::SubAdmin, "kim", "account", "effective", r#"'{"capabilities":[],"individual_access":true,"individual_source":"Override"}'"#),
+            (Kind::SubAdmin, "kim", "account", "deletion_policy", "'Disable'"),
+            (Kind::DeviceGrant, "fleet", "device_grant", "selection", r#"'{"device_ids":["d9"]}'"#),
+            (Kind::DeviceGrant, "fleet", "device_grant", "permissions", "'{}'"),
+            (Kind::DeviceGrant, "fleet", "device_grant", "not_before", "'2030-01-01T00:00:00Z'"),
+            (Kind::DeviceGrant, "fleet", "device_grant", "expires_at", "'2030-01-01T00:00:00Z'"),
+            (Kind::DeviceGrant, "fleet", "device_grant", "reclaim", "'Retain'"),
         ] {
             let own = if table == "account" { "kim" } else { name };
             let statement = format!("UPDATE {table} SET {column} = {value} WHERE name = '{own}'");
@@ -89,6 +112,51 @@ on_both! {
         world.by_hand(&format!("UPDATE account_role SET content = '{wide}'")).await;
         world.again(Kind::SubAdmin, "root", "kim").await;
         assert_eq!(world.by_hand(copy).await, before);
+    }
+}
+
+on_both! {
+    async fn r10_what_was_moved_to_another_tenant_by_hand_goes_back(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply(MORE).await);
+        all_ready(&world.apply(&tenant("north", "acme", "")).await);
+        for (kind, name, table) in
+            [(Kind::SubAdmin, "kim", "account"), (Kind::Role, "operator", "role"), (Kind::DeviceGrant, "fleet", "device_grant")]
+        {
+            let statement = format!("UPDATE {table} SET tenant_id = (SELECT id FROM tenant WHERE name = 'north') WHERE name = '{name}'");
+            let look = format!("SELECT t.path FROM {table} x JOIN tenant t ON t.id = x.tenant_id WHERE x.name = '{name}'");
+            puts_back(&mut world, kind, name, &statement, &look).await;
+        }
+        let statement = "UPDATE device_grant SET mode = 'Assign' WHERE name = 'fleet'";
+        puts_back(&mut world, Kind::DeviceGrant, "fleet", statement, "SELECT mode FROM device_grant WHERE name = 'fleet'").await;
+        all_ready(&world.apply(&[tenant("south", "acme", ""), tenant("deep", "south", "")].join("\n---\n")).await);
+        let statement = "UPDATE tenant SET parent_id = (SELECT id FROM tenant WHERE name = 'north') WHERE name = 'deep'";
+        let look = "SELECT p.path FROM tenant t JOIN tenant p ON p.id = t.parent_id WHERE t.name = 'deep'";
+        puts_back(&mut world, Kind::Tenant, "deep", statement, look).await;
+        let above = "SELECT CAST(count(*) AS text) FROM tenant_ancestor a JOIN tenant t ON t.id = a.tenant_id JOIN tenant u ON u.id = a.ancestor_id
+            WHERE t.name = 'deep' AND u.name IN ('deep', 'south', 'acme')";
+        assert_eq!(world.by_hand(above).await.as_deref(), Some("3"));
+        // A change that somebody asks for is refused as before.
+        let reports = world.apply(&MORE.split("\n---\n").next().unwrap().replace("{name: acme}, d", "{name: north}, d")).await;
+        let refused = reports.values().find(|report| report.key.name == "operator").unwrap();
+        assert_eq!(refused.condition("Ready").unwrap().reason.as_str(), "Immutable");
+    }
+}
+
+on_both! {
+    async fn r10_who_holds_an_assigned_device_goes_back(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply(&[tenant("north", "acme", ""), tenant("south", "acme", ""), account("nora", "north", "")].join("\n---\n")).await);
+        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme")), ("d3", Some("/acme"))]).await;
+        all_ready(&world.apply(&to_tenant("first", "acme", "north", "{deviceIds: [d1, d2]}", "")).await);
+        all_ready(&world.apply(&to_account("second", "north", "nora", "{deviceIds: [d2]}", "")).await);
+        let holders = world.holders().await;
+        let look = "SELECT CAST(count(*) AS text) FROM device d LEFT JOIN tenant t ON t.id = d.holder_tenant LEFT JOIN account c ON c.id = d.holder_account
+            WHERE (d.id = 'd1' AND t.name = 'north') OR (d.id = 'd2' AND c.name = 'nora')";
+        let stolen = "UPDATE device SET holder_tenant = (SELECT id FROM tenant WHERE name = 'south'), holder_account = NULL WHERE id IN ('d1', 'd2')";
+        puts_back(&mut world, Kind::DeviceGrant, "first", stolen, look).await;
+        puts_back(&mut world, Kind::DeviceGrant, "second", "UPDATE device SET holder_account = NULL WHERE id = 'd2'", look).await;
+        assert_eq!(world.holders().await, holders);
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant, may_give: bool) -
         may_give,
     };
 
+    put_back(pass, &mut work).await?;
     let marks = pass.tx.marked_devices(grant.id).await?;
     let mut seen = pass.tx.standings(&work.search).await?;
     // An edit has asked before it was written; others ask now.
@@ -106,6 +107,23 @@ pub(super) async fn settle(pass: &mut Pass<'_>, grant: &Grant, may_give: bool) -
     write(pass, &mut work, &plan, marks).await?;
     tell(pass, &work).await?;
     report(pass, work, plan).await
+}
+
+/// Puts back holders that somebody changed by hand, before anything is decided
+/// by them (R10).
+async fn put_back(pass: &mut Pass<'_>, work: &mut Work<'_>) -> Step<()> {
+    if work.grant.mode == Mode::Share {
+        return Ok(());
+    }
+    let restored = pass.tx.restore_holders(work.grant.id).await?;
+    if restored > 0 {
+        let actor = pass.answering(work.grant.managed_by).await?;
+        let after = serde_json::json!({"holdersPutBack": restored});
+        pass.repaired(actor, work.grant.tenant, after).await?;
+        pass.counts_changed(work.grant.tenant);
+        work.changed = true;
+    }
+    Ok(())
 }
 
 /// What tells that there is more room under these limits.

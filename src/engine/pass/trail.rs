@@ -49,6 +49,18 @@ impl<'a> Pass<'a> {
         self.tx.audit(&entry).await
     }
 
+    /// Records that rows which no field of the object names one by one were
+    /// changed by hand and have been put back (R10).
+    pub(crate) async fn repaired(
+        &mut self,
+        actor: Actor,
+        tenant: Uuid,
+        after: serde_json::Value,
+    ) -> Result<(), StoreError> {
+        self.repaired = true;
+        self.audit("repaired", actor, Some(tenant), None, Some(after)).await
+    }
+
     /// Remembers what the rows are made to say. If that is what they were made
     /// to say before, somebody else has changed them: then it is a repair (R10).
     fn note_applied(
@@ -57,13 +69,17 @@ impl<'a> Pass<'a> {
         before: Option<&serde_json::Value>,
         after: Option<&serde_json::Value>,
     ) -> &'static str {
-        let Some(after) = after else { return action };
+        // Only these say what the object's own row says as a whole.
+        let Some(after) = after.filter(|_| matches!(action, "created" | "adopted" | "updated" | "moved"))
+        else {
+            return action;
+        };
         let known = match &self.applied {
             Some(applied) => Some(applied.clone()),
             None => self.before.as_ref().and_then(|b| kept(b).applied),
         };
         let applied = crate::domain::key::digest(&settled(after).to_string());
-        let repaired = action == "updated"
+        let repaired = matches!(action, "updated" | "moved")
             && before.is_some_and(|b| settled(b) != settled(after))
             && known == Some(applied.clone());
         self.applied = Some(applied);

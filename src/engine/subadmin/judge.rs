@@ -33,7 +33,7 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Found>) -> Step<Want
     let names = new_names(pass, own, spec, &settings);
     pass.consult(&names);
     let (tenant, chain) = pass.home(&spec.tenant_ref.name).await?;
-    if own.is_some_and(|own| own.account.tenant != tenant.id) {
+    if pass.asks_anew(own.is_some_and(|own| own.account.tenant != tenant.id)) {
         return Err(Refusal::edit(
             Reason::Immutable,
             format!("spec.tenantRef of {key} cannot be changed; set it back, or delete the SubAdmin and create it in the other tenant"),

@@ -51,7 +51,7 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
         }
     };
     if let Some(owner) = own.and_then(|t| t.settings.owner.as_ref())
-        && settings.owner.as_ref() != Some(owner)
+        && pass.asks_anew(settings.owner.as_ref() != Some(owner))
     {
         return Err(Refusal::edit(
             Reason::Immutable,
