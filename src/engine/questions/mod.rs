@@ -103,9 +103,7 @@ fn names(asked: &Asked) -> Names<'_> {
 
 /// Who holds a device at the time of the question.
 fn held(device: &Found, now: jiff::Timestamp) -> (Option<uuid::Uuid>, Option<uuid::Uuid>) {
-    in_force(&device.links, now)
-        .last()
-        .map_or((device.home, None), |link| (Some(link.tenant), link.account))
+    in_force(&device.links, now).last().map_or((device.home, None), |link| (Some(link.tenant), link.account))
 }
 
 /// Whether whoever held the device when the database last looked holds it now.
@@ -153,8 +151,7 @@ fn about(
         Holder::Tenant(tenant) => Some(tenant),
         Holder::Account(person) => Some(&person.tenant),
     };
-    let grants: Vec<_> =
-        in_force(links, now).iter().filter_map(|link| link.by.map(|by| by.grant)).collect();
+    let grants: Vec<_> = in_force(links, now).iter().filter_map(|link| link.by.map(|by| by.grant)).collect();
     offers
         .into_iter()
         .map(|(grant, mut offer)| {

@@ -171,7 +171,8 @@ pub(super) fn holder(
 /// One of many devices with the grants that may matter.
 pub(super) fn considered(row: &Row, asker: &Asker) -> Result<super::reverse::Considered, StoreError> {
     let mut generations = Generations::new();
-    let found = device(row, &mut generations)?.ok_or(StoreError::Shape("a device without an id".to_owned()))?;
+    let found =
+        device(row, &mut generations)?.ok_or(StoreError::Shape("a device without an id".to_owned()))?;
     Ok((found, offers(row, true, asker, &mut generations)?))
 }
 
