@@ -364,6 +364,7 @@ impl Engine {
                 // What it waits for may have come before anybody could see that
                 // it waits; from now on everybody can.
                 Ok(pass::Attempt::Done { report, unsure: true }) if first.is_none() => {
+                    self.let_publishers_finish(key).await?;
                     first = Some(report);
                 }
                 Ok(pass::Attempt::Done { report, unsure: _ }) => return Ok(report.after(first)),
@@ -381,6 +382,23 @@ impl Engine {
                     tokio::time::sleep(Duration::from_millis(wait)).await;
                 }
                 Err(source) => return Err(EngineError::Store { key: Box::new(key.clone()), source }),
+            }
+        }
+    }
+
+    /// Waits for those who have looked whom to wake before this object could be
+    /// seen to wait, and have not committed yet.
+    async fn let_publishers_finish(&self, key: &ObjectKey) -> Result<(), EngineError> {
+        let mut reruns = 0;
+        loop {
+            match self.store.let_publishers_finish().await {
+                Err(error) if error.is_transient() && reruns < RERUNS => {
+                    reruns += 1;
+                    tokio::time::sleep(Duration::from_millis(self.jitter(100))).await;
+                }
+                ended => {
+                    return ended.map_err(|source| EngineError::Store { key: Box::new(key.clone()), source });
+                }
             }
         }
     }

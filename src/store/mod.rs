@@ -27,6 +27,7 @@ pub mod objects;
 pub mod outbox;
 pub mod questions;
 pub mod references;
+mod rehearsal;
 pub mod roles;
 pub mod sight;
 pub mod tenants;
@@ -41,7 +42,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{
+    Connection as _, Executor as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
+};
 
 use crate::domain::object::ObjectKey;
 use sql::{Row, Sql, Value, args};
@@ -114,6 +118,8 @@ pub enum Access {
 enum Pool {
     Postgres(PgPool),
     Sqlite(SqlitePool),
+    /// PostgreSQL, in a transaction that is never committed.
+    Rehearsed(Arc<tokio::sync::Mutex<rehearsal::Outer>>),
 }
 
 /// The account database. Cheap to clone.
@@ -165,6 +171,8 @@ impl Store {
             Pool::Postgres(pool) => {
                 sqlx::migrate!("src/store/migrations/postgres").run(pool).await?;
             }
+            // It was brought up to date before.
+            Pool::Rehearsed(_) => {}
             Pool::Sqlite(pool) => {
                 // sqlx takes no lock on SQLite: a second process that migrates
                 // at the same moment meets BUSY or a table that exists. Its
@@ -194,6 +202,7 @@ impl Store {
                 Access::Read => pool.begin_with("BEGIN DEFERRED").await?,
                 Access::Write => pool.begin_with("BEGIN IMMEDIATE").await?,
             }),
+            Pool::Rehearsed(outer) => Inner::Rehearsed(rehearsal::Inside::begin(outer.clone()).await?),
         };
         let mut tx = Tx {
             inner,
@@ -207,6 +216,19 @@ impl Store {
         };
         tx.now = tx.one(clock, args![]).await?.time("now")?;
         Ok(tx)
+    }
+
+    /// Waits until every transaction that has woken objects, or has found none to
+    /// wake, has ended. Whoever wakes objects writes to `wakeup` before it looks
+    /// for them, so a lock of that table, given back at once, is enough.
+    pub async fn let_publishers_finish(&self) -> Result<(), StoreError> {
+        if let Pool::Postgres(pool) = &self.pool {
+            self.statements.fetch_add(1, Ordering::Relaxed);
+            let mut tx = pool.begin().await?;
+            tx.execute("LOCK TABLE wakeup IN SHARE MODE").await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// Runs one statement by itself: it is its own snapshot, and nothing else
@@ -223,6 +245,12 @@ impl Store {
                 .fetch_optional(pool)
                 .await?
                 .map(Row::Sqlite),
+            Pool::Rehearsed(_) => {
+                let mut tx = self.begin(Access::Read).await?;
+                let row = tx.row(text, args).await?;
+                tx.commit().await?;
+                row
+            }
         })
     }
 
@@ -251,6 +279,7 @@ impl Store {
         match &self.pool {
             Pool::Postgres(pool) => pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,
+            Pool::Rehearsed(_) => {}
         }
     }
 }
@@ -313,6 +342,23 @@ async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
 enum Inner {
     Postgres(Transaction<'static, Postgres>),
     Sqlite(Transaction<'static, Sqlite>),
+    Rehearsed(rehearsal::Inside),
+}
+
+/// Over what a statement travels.
+enum Wire<'a> {
+    Postgres(&'a mut PgConnection),
+    Sqlite(&'a mut SqliteConnection),
+}
+
+impl Inner {
+    fn wire(&mut self) -> Wire<'_> {
+        match self {
+            Self::Postgres(tx) => Wire::Postgres(tx),
+            Self::Sqlite(tx) => Wire::Sqlite(tx),
+            Self::Rehearsed(inside) => Wire::Postgres(inside.connection()),
+        }
+    }
 }
 
 /// One transaction. Dropped without [`Tx::commit`], it leaves no trace.
@@ -341,6 +387,7 @@ impl Tx {
         match self.inner {
             Inner::Postgres(tx) => tx.commit().await?,
             Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Rehearsed(inside) => inside.commit().await?,
         }
         Ok(())
     }
@@ -350,6 +397,8 @@ impl Tx {
         match self.inner {
             Inner::Postgres(tx) => tx.rollback().await?,
             Inner::Sqlite(tx) => tx.rollback().await?,
+            // Whoever begins next undoes it.
+            Inner::Rehearsed(_) => {}
         }
         Ok(())
     }
@@ -380,15 +429,15 @@ impl Tx {
     async fn rows(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let text = sql.into();
-        Ok(match &mut self.inner {
-            Inner::Postgres(tx) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
-                .fetch_all(&mut **tx)
+        Ok(match self.inner.wire() {
+            Wire::Postgres(wire) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
+                .fetch_all(wire)
                 .await?
                 .into_iter()
                 .map(Row::Postgres)
                 .collect(),
-            Inner::Sqlite(tx) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
-                .fetch_all(&mut **tx)
+            Wire::Sqlite(wire) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
+                .fetch_all(wire)
                 .await?
                 .into_iter()
                 .map(Row::Sqlite)
@@ -408,13 +457,13 @@ impl Tx {
     async fn write(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64, StoreError> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let text = sql.into();
-        let changed = match &mut self.inner {
-            Inner::Postgres(tx) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
-                .execute(&mut **tx)
+        let changed = match self.inner.wire() {
+            Wire::Postgres(wire) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
+                .execute(wire)
                 .await?
                 .rows_affected(),
-            Inner::Sqlite(tx) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
-                .execute(&mut **tx)
+            Wire::Sqlite(wire) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
+                .execute(wire)
                 .await?
                 .rows_affected(),
         };

@@ -130,7 +130,7 @@ on_both! {
 }
 
 /// How often two passes run side by side: each time they meet elsewhere.
-const MEETINGS: u8 = 30;
+const MEETINGS: u8 = 40;
 
 on_both! {
     async fn who_waits_is_woken_however_close_what_it_waits_for_comes(world) {
