@@ -27,6 +27,7 @@ pub mod objects;
 pub mod outbox;
 pub mod references;
 pub mod roles;
+pub mod sessions;
 pub mod sight;
 pub mod tenants;
 pub mod trail;
