@@ -31,6 +31,7 @@ pub mod roles;
 pub mod sight;
 pub mod tenants;
 pub mod trail;
+pub mod users;
 
 use std::path::PathBuf;
 use std::str::FromStr as _;

@@ -16,7 +16,7 @@ use crate::store::{Access, Store, StoreError, Tx};
 
 pub use answer::{Answer, Object, Step};
 pub use asked::{Asked, Malformed};
-pub use reverse::{Creator, DeviceRights, OPERATIONS, Page, Rules, Who};
+pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
 
 /// How often a question is asked again when the connection was lost.
 const RERUNS: u32 = 3;
