@@ -2,6 +2,7 @@
 //! of its devices is decided in [`devices`], how far limits let it go in
 //! [`room`].
 
+pub mod chain;
 pub mod devices;
 pub mod room;
 

@@ -15,6 +15,7 @@ mod grant;
 mod line;
 mod manifest;
 mod pass;
+pub mod questions;
 mod role;
 mod room;
 mod signin;

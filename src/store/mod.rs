@@ -25,12 +25,14 @@ pub mod limits;
 pub mod moves;
 pub mod objects;
 pub mod outbox;
+pub mod questions;
 pub mod references;
 pub mod roles;
 pub mod sessions;
 pub mod sight;
 pub mod tenants;
 pub mod trail;
+pub mod users;
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -207,6 +209,23 @@ impl Store {
         };
         tx.now = tx.one(clock, args![]).await?.time("now")?;
         Ok(tx)
+    }
+
+    /// Runs one statement by itself: it is its own snapshot, and nothing else
+    /// travels.
+    async fn alone(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let text = sql.into();
+        Ok(match &self.pool {
+            Pool::Postgres(pool) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
+                .fetch_optional(pool)
+                .await?
+                .map(Row::Postgres),
+            Pool::Sqlite(pool) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
+                .fetch_optional(pool)
+                .await?
+                .map(Row::Sqlite),
+        })
     }
 
     /// Statements sent since the store was opened, for tests and metrics.

@@ -186,6 +186,23 @@ impl Row {
         value.map(|v| serde_json::from_value(v).map_err(|e| shape(column, e))).transpose()
     }
 
+    /// A JSON document that the statement delivers as text, read at once into
+    /// what it stands for.
+    pub(super) fn document<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let text: Option<&str> = match self {
+            Self::Postgres(row) => row.try_get(column)?,
+            Self::Sqlite(row) => row.try_get(column)?,
+        };
+        text.map(|text| serde_json::from_str(text).map_err(|e| shape(column, e))).transpose()
+    }
+
+    pub(super) fn needed<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {
+        present(column, self.document(column)?)
+    }
+
     pub(super) fn text(&self, column: &str) -> Result<String, StoreError> {
         present(column, self.opt_text(column)?)
     }
