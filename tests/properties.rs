@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on shall stop")]
 
+mod harness;
+
 #[path = "properties/acts.rs"]
 mod acts;
 #[path = "properties/giving.rs"]
@@ -30,5 +32,9 @@ mod sections;
 mod sight;
 #[path = "properties/staffing.rs"]
 mod staffing;
+#[path = "properties/stored.rs"]
+mod stored;
+#[path = "properties/views.rs"]
+mod views;
 #[path = "properties/words.rs"]
 mod words;

@@ -9,12 +9,15 @@ mod completions;
 mod crd;
 mod devices;
 mod doctor;
+mod export;
 mod fail;
 mod migrate;
 mod out;
 mod run;
 mod story;
 mod validate;
+mod what_can;
+mod who_can;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -51,6 +54,9 @@ enum Command {
     Validate(validate::Validate),
     Devices(devices::Devices),
     Activation(activation::Activation),
+    WhoCan(who_can::WhoCan),
+    WhatCan(what_can::WhatCan),
+    Export(export::Export),
     Audit(audit::Audit),
     Migrate(migrate::Migrate),
     Crd(crd::Crd),
@@ -136,6 +142,9 @@ impl Cli {
                         Command::Apply(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
+                        Command::WhoCan(command) => command.run(&settings, &mut out).await,
+                        Command::WhatCan(command) => command.run(&settings, &mut out).await,
+                        Command::Export(command) => command.run(&settings, &mut out).await,
                         Command::Audit(command) => command.run(&settings, &mut out).await,
                         Command::Migrate(command) => command.run(&settings, &mut out).await,
                         Command::Doctor(command) => command.run(&settings, &mut out).await,

@@ -32,6 +32,7 @@ pub mod sessions;
 pub mod sight;
 pub mod tenants;
 pub mod trail;
+pub mod users;
 
 use std::path::PathBuf;
 use std::str::FromStr as _;

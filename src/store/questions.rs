@@ -3,6 +3,7 @@
 //! things up by their indexes alone, however much the database holds. Called by
 //! `engine::questions`, which asks the rules.
 
+pub mod reverse;
 mod rows;
 mod statement;
 

@@ -25,6 +25,8 @@ mod signin;
 mod text;
 
 #[cfg(test)]
+mod signin_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -33,6 +33,7 @@
 pub mod answer;
 pub mod facts;
 pub mod reach;
+pub mod rules;
 pub mod sections;
 pub mod sight;
 

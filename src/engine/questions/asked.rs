@@ -86,6 +86,11 @@ impl Asked {
         })
     }
 
+    /// The same question by another account, which exists.
+    pub(super) fn by(&self, account: &str) -> Self {
+        Self { account: account.to_owned(), ..self.clone() }
+    }
+
     /// Who asks.
     pub fn account(&self) -> &str {
         &self.account

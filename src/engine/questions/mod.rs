@@ -5,16 +5,18 @@
 
 mod answer;
 mod asked;
+mod reverse;
 
 use crate::domain::access::decide;
 use crate::domain::access::facts::{Covers, Device, Holder, Named, Offer, Question};
 use crate::domain::grant::Mode;
-use crate::domain::grant::chain::in_force;
+use crate::domain::grant::chain::{Link, in_force};
 use crate::store::questions::{Facts, Found, Names};
 use crate::store::{Access, Store, StoreError, Tx};
 
 pub use answer::{Answer, Object, Step};
 pub use asked::{Asked, Malformed};
+pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
 
 /// How often a question is asked again when the connection was lost.
 const RERUNS: u32 = 3;
@@ -86,7 +88,7 @@ impl Questions {
 async fn answer_in(tx: &mut Tx, asked: &Asked) -> Result<Answer, StoreError> {
     let facts = tx.facts(&names(asked)).await?;
     let holder = match &facts.device {
-        Some(device) if !held_as_stored(&facts) => Some(match held(device, &facts) {
+        Some(device) if !held_as_stored(&facts) => Some(match held(device, facts.now) {
             (Some(tenant), account) => tx.holder(tenant, account).await?,
             (None, _) => Holder::Nobody,
         }),
@@ -100,51 +102,28 @@ fn names(asked: &Asked) -> Names<'_> {
 }
 
 /// Who holds a device at the time of the question.
-fn held(device: &Found, facts: &Facts) -> (Option<uuid::Uuid>, Option<uuid::Uuid>) {
-    in_force(&device.links, facts.now)
-        .last()
-        .map_or((device.home, None), |link| (Some(link.tenant), link.account))
+fn held(device: &Found, now: jiff::Timestamp) -> (Option<uuid::Uuid>, Option<uuid::Uuid>) {
+    in_force(&device.links, now).last().map_or((device.home, None), |link| (Some(link.tenant), link.account))
 }
 
 /// Whether whoever held the device when the database last looked holds it now.
 fn held_as_stored(facts: &Facts) -> bool {
-    facts.device.as_ref().is_none_or(|device| held(device, facts) == device.stored_by())
+    facts.device.as_ref().is_none_or(|device| held(device, facts.now) == device.stored_by())
 }
 
 /// Decides. `holder` is who holds the device, if that is not as stored.
 fn answer(asked: &Asked, facts: Facts, holder: Option<Holder>) -> Answer {
-    let grants: Vec<_> = facts
-        .device
-        .iter()
-        .flat_map(|device| in_force(&device.links, facts.now))
-        .filter_map(|link| link.by.map(|by| by.grant))
-        .collect();
     let Facts { now, asker, device, creator, offers, generations } = facts;
+    let links = device.as_ref().map_or_else(Vec::new, |device| device.links.clone());
     let device = asked.device().map(|id| match device {
         None => Named::Unknown(id.to_owned()),
         Some(found) => Named::Known(Device { id: found.id, holder: holder.unwrap_or(found.stored) }),
     });
-    let lineage = match &device {
-        Some(Named::Known(Device { holder: Holder::Tenant(tenant), .. })) => Some(tenant.clone()),
-        Some(Named::Known(Device { holder: Holder::Account(person), .. })) => Some(person.tenant.clone()),
-        _ => None,
+    let holder = match &device {
+        Some(Named::Known(device)) => &device.holder,
+        _ => &Holder::Nobody,
     };
-    let offers: Vec<Offer> = offers
-        .into_iter()
-        .map(|(grant, mut offer)| {
-            // A Share is about what is held in its tenant or below; an Assign
-            // about what it has given. What time has ended is named for what
-            // it is.
-            let about = match offer.mode {
-                Mode::Share => lineage.as_ref().is_some_and(|lineage| lineage.within(offer.tenant)),
-                Mode::Assign => grants.contains(&grant) || !offer.in_effect(now),
-            };
-            if offer.covers == Covers::Asked && !about {
-                offer.covers = Covers::Others;
-            }
-            offer
-        })
-        .collect();
+    let offers = about(holder, &links, offers, now);
     let question = Question {
         operation: asked.operation().clone(),
         resource: asked.resource().clone(),
@@ -157,4 +136,53 @@ fn answer(asked: &Asked, facts: Facts, holder: Option<Holder>) -> Answer {
     let subject = asker.as_ref().map(|asker| &asker.subject);
     let decision = decide(subject, &question, &offers, now);
     Answer::new(decision, asker.as_ref(), &generations)
+}
+
+/// What the grants are about, seen from a device with these links and this
+/// holder.
+fn about(
+    holder: &Holder,
+    links: &[Link],
+    offers: Vec<(uuid::Uuid, Offer)>,
+    now: jiff::Timestamp,
+) -> Vec<Offer> {
+    let lineage = match holder {
+        Holder::Nobody => None,
+        Holder::Tenant(tenant) => Some(tenant),
+        Holder::Account(person) => Some(&person.tenant),
+    };
+    let grants: Vec<_> = in_force(links, now).iter().filter_map(|link| link.by.map(|by| by.grant)).collect();
+    offers
+        .into_iter()
+        .map(|(grant, mut offer)| {
+            // A Share is about what is held in its tenant or below; an Assign
+            // about what it has given. What time has ended is named for what
+            // it is.
+            let about = match offer.mode {
+                Mode::Share => lineage.is_some_and(|lineage| lineage.within(offer.tenant)),
+                Mode::Assign => grants.contains(&grant) || !offer.in_effect(now),
+            };
+            if offer.covers == Covers::Asked && !about {
+                offer.covers = Covers::Others;
+            }
+            offer
+        })
+        .collect()
+}
+
+/// A device as it is held at the time of the question, and what the grants are
+/// about then.
+async fn current(
+    tx: &mut Tx,
+    device: Found,
+    offers: Vec<(uuid::Uuid, Offer)>,
+    now: jiff::Timestamp,
+) -> Result<(Device, Vec<Offer>), StoreError> {
+    let holder = match held(&device, now) {
+        as_stored if as_stored == device.stored_by() => device.stored,
+        (Some(tenant), account) => tx.holder(tenant, account).await?,
+        (None, _) => Holder::Nobody,
+    };
+    let offers = about(&holder, &device.links, offers, now);
+    Ok((Device { id: device.id, holder }, offers))
 }

@@ -129,7 +129,12 @@ fn roles(row: &Row, generations: &mut Generations) -> Result<Vec<Assigned>, Stor
     Ok(roles.into_iter().map(role).collect())
 }
 
-fn person(row: &Row, prefix: &str, generations: &mut Generations) -> Result<Option<Person>, StoreError> {
+/// An account, from the columns that begin with `prefix`.
+pub(super) fn person(
+    row: &Row,
+    prefix: &str,
+    generations: &mut Generations,
+) -> Result<Option<Person>, StoreError> {
     let column = |name: &str| format!("{prefix}_{name}");
     let Some(id) = row.opt_uuid(&column("id"))? else { return Ok(None) };
     let object = (
@@ -161,6 +166,14 @@ pub(super) fn holder(
         (None, Some(_)) => Holder::Tenant(lineage(row, "holder_lineage", generations)?),
         (None, None) => Holder::Nobody,
     })
+}
+
+/// One of many devices with the grants that may matter.
+pub(super) fn considered(row: &Row, asker: &Asker) -> Result<super::reverse::Considered, StoreError> {
+    let mut generations = Generations::new();
+    let found =
+        device(row, &mut generations)?.ok_or(StoreError::Shape("a device without an id".to_owned()))?;
+    Ok((found, offers(row, true, asker, &mut generations)?))
 }
 
 fn device(row: &Row, generations: &mut Generations) -> Result<Option<Found>, StoreError> {

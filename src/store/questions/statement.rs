@@ -316,3 +316,33 @@ macro_rules! holder {
 /// $1 a tenant, $2 an account of it, or null.
 pub(super) const HOLDER: Sql =
     Sql { postgres: holder!(postgres, "$1", "$2"), sqlite: holder!(sqlite, "$1", "$2") };
+
+macro_rules! devices {
+    ($on:ident, $ids:literal) => {
+        concat!(
+            "SELECT ", device!($on), " FROM ", $ids, " ids JOIN device d ON d.id = ids.value JOIN account c ON c.id = $1",
+            " LEFT JOIN account h ON h.id = d.holder_account LEFT JOIN object y ON y.id = h.object_id ORDER BY d.id"
+        )
+    };
+}
+
+/// $1 the account that asks, $2 devices: one row each.
+pub(super) const DEVICES: Sql = Sql {
+    postgres: devices!(postgres, "jsonb_array_elements_text($2)"),
+    sqlite: devices!(sqlite, "json_each($2)"),
+};
+
+macro_rules! persons {
+    ($on:ident, $only:literal) => {
+        concat!(
+            "SELECT h.username, h.username_key, ", person!($on, "h", "y", "holder"), ", ", lineage!($on, "h.tenant_id"), " AS holder_lineage",
+            " FROM account h JOIN tenant_ancestor w ON w.tenant_id = h.tenant_id AND w.ancestor_id = $1 LEFT JOIN object y ON y.id = h.object_id",
+            " WHERE (", $only, " IS NULL OR h.id = $2) AND h.username_key > $3 ORDER BY h.username_key LIMIT $4"
+        )
+    };
+}
+
+/// $1 a tenant: the accounts in it and below; $2 only this one, or null; $3
+/// after, $4 at most.
+pub(super) const PERSONS: Sql =
+    Sql { postgres: persons!(postgres, "$2::uuid"), sqlite: persons!(sqlite, "$2") };

@@ -1,0 +1,332 @@
+//! The reverse questions: what may this account do, who may do that, whose
+//! data does it see? The store finds what is worth asking about, page by page;
+//! each row is decided by the same rules as a single question.
+//!
+//! A page is one snapshot, read in one short transaction; the next page is
+//! another one. A list of a million devices therefore holds no transaction
+//! open while somebody reads it, needs no more memory than one page, and what
+//! changes meanwhile is in it or not, as `check` would have answered when its
+//! page was read. Rows come in order of their names, so that none is shown
+//! twice and a row that was there all the time is not left out.
+
+use crate::domain::access::answer::Ground;
+use crate::domain::access::decide;
+use crate::domain::access::facts::{Named, Offer, Question};
+use crate::domain::access::rules::{InForce, without_device};
+use crate::domain::access::sight::{self, Sight};
+use crate::domain::capability::Capability;
+use crate::domain::permission::Pattern;
+use crate::store::questions::reverse::Considered;
+use crate::store::questions::{Asker, Facts, Names};
+use crate::store::users::User;
+use crate::store::{Access, StoreError, Tx};
+
+use super::{Asked, Questions, RERUNS, current};
+
+/// The documented operations on a device.
+pub const OPERATIONS: [&str; 4] = ["view", "operate", "manage", "share"];
+
+/// Candidates read by one statement.
+const PAGE: usize = 500;
+/// Candidates looked at for one answer: a page may be short, and then says
+/// where to go on.
+const LOOKED_AT: usize = 5_000;
+
+/// A part of a long list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows, in order of their names; there may be fewer than asked for.
+    pub items: Vec<T>,
+    /// What to give as `after` for the next part; none: this was the last.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    const fn last() -> Self {
+        Self { items: vec![], next: None }
+    }
+}
+
+/// What an account may do with a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRights {
+    /// The device.
+    pub device: String,
+    /// The documented operations that are allowed, each with what decided.
+    pub operations: Vec<(&'static str, Ground)>,
+}
+
+/// Somebody whose data an account sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creator {
+    /// Its username.
+    pub account: String,
+    /// False: not in the sections that Individual access filters (R5).
+    pub in_filtered_sections: bool,
+}
+
+/// Somebody who may do what was asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// Its username.
+    pub account: String,
+    /// What decided.
+    pub reason: Ground,
+}
+
+/// What an account is, before what it may do is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Its username.
+    pub account: String,
+    /// Whether its invitation has been completed.
+    pub active: bool,
+    /// The rules that answer questions without an id.
+    pub rules: Vec<InForce>,
+}
+
+/// Why an account may not have the list of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoList {
+    /// Nobody is called so.
+    #[error("no account has this username or e-mail: correct it")]
+    NoAccount,
+    /// Everything is denied to it.
+    #[error("the account, or a tenant where it belongs, is disabled or not admitted; it may see nothing")]
+    Denied,
+    /// It has no right to manage users.
+    #[error("the account lacks ManageUsers; only with it may an account export the user list")]
+    NotManaging,
+}
+
+impl Questions {
+    /// The devices on which an account may do a documented operation, after the
+    /// id `after`; none if there is no such account.
+    pub async fn devices_of(
+        &self,
+        account: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Option<Page<DeviceRights>>, StoreError> {
+        self.again(async |tx| devices_of(tx, account, after, limit).await).await
+    }
+
+    /// Whose data an account sees, after the username `after`; none if there is
+    /// no such account.
+    pub async fn visible_creators(
+        &self,
+        account: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Option<Page<Creator>>, StoreError> {
+        self.again(async |tx| visible_creators(tx, account, after, limit).await).await
+    }
+
+    /// Who may do an operation on a resource, or on one device, after the
+    /// username `after`. `asked` says what is asked; its account means nothing.
+    pub async fn who_can(&self, asked: &Asked, after: &str, limit: usize) -> Result<Page<Who>, StoreError> {
+        self.again(async |tx| who_can(tx, asked, after, limit).await).await
+    }
+
+    /// The rules of an account that answer questions without an id; none if
+    /// there is no such account.
+    pub async fn rules_of(&self, account: &str) -> Result<Option<Rules>, StoreError> {
+        self.again(async |tx| {
+            let Facts { asker, offers, now, .. } = tx.facts(&of(account)).await?;
+            let Some(Asker { subject, active }) = asker else { return Ok(None) };
+            let offers: Vec<Offer> = offers.into_iter().map(|(_, offer)| offer).collect();
+            let rules = without_device(&subject, &offers, now);
+            Ok(Some(Rules { account: subject.username, active, rules }))
+        })
+        .await
+    }
+
+    /// The list of users, after the username `after`: everybody, or what `reader`
+    /// may see of it.
+    pub async fn users(
+        &self,
+        reader: Option<&str>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Result<Page<User>, NoList>, StoreError> {
+        self.again(async |tx| users(tx, reader, after, limit).await).await
+    }
+
+    /// Reads in one snapshot, again if the connection was lost.
+    async fn again<T>(&self, read: impl AsyncFn(&mut Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut reruns = 0;
+        loop {
+            let attempt = async {
+                let mut tx = self.store.begin(Access::Read).await?;
+                let value = read(&mut tx).await?;
+                tx.commit().await?;
+                Ok::<T, StoreError>(value)
+            };
+            match attempt.await {
+                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
+                other => return other,
+            }
+        }
+    }
+}
+
+const fn of(account: &str) -> Names<'_> {
+    Names { account, device: None, creator: None }
+}
+
+/// Whether everything is denied to an account, so that nothing need be listed.
+fn denied_everything(asker: &Asker) -> bool {
+    !asker.subject.enabled || asker.subject.tenant.blocked_by().is_some()
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+async fn devices_of(
+    tx: &mut Tx,
+    account: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Option<Page<DeviceRights>>, StoreError> {
+    let Facts { asker, now, .. } = tx.facts(&of(account)).await?;
+    let Some(asker) = asker else { return Ok(None) };
+    if denied_everything(&asker) {
+        return Ok(Some(Page::last()));
+    }
+    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
+    let mut looked_at = 0;
+    while let Some(after) = page.next.take() {
+        let most = PAGE.min(limit - page.items.len()).max(1);
+        let ids = tx.devices_near(&asker.subject, &after, count(most)).await?;
+        looked_at += ids.len();
+        for considered in tx.facts_about(&asker, &ids).await? {
+            let rights = rights(tx, &asker, considered, now).await?;
+            page.items.extend(Some(rights).filter(|rights| !rights.operations.is_empty()));
+        }
+        if ids.len() == most {
+            page.next = ids.into_iter().next_back();
+        }
+        if page.items.len() >= limit || looked_at >= LOOKED_AT {
+            break;
+        }
+    }
+    Ok(Some(page))
+}
+
+/// What an account may do with one device.
+async fn rights(
+    tx: &mut Tx,
+    asker: &Asker,
+    (device, offers): Considered,
+    now: jiff::Timestamp,
+) -> Result<DeviceRights, StoreError> {
+    let id = device.id.clone();
+    let (device, offers) = current(tx, device, offers, now).await?;
+    let mut question = Question {
+        operation: Pattern::new("view"),
+        resource: Pattern::new("device"),
+        device: Some(Named::Known(device)),
+        creator: None,
+    };
+    let mut operations = vec![];
+    for operation in OPERATIONS {
+        question.operation = Pattern::new(operation);
+        let decision = decide(Some(&asker.subject), &question, &offers, now);
+        if decision.allowed {
+            operations.push((operation, decision.reason));
+        }
+    }
+    Ok(DeviceRights { device: id, operations })
+}
+
+async fn visible_creators(
+    tx: &mut Tx,
+    account: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Option<Page<Creator>>, StoreError> {
+    let Some(asker) = tx.facts(&of(account)).await?.asker else { return Ok(None) };
+    if denied_everything(&asker) {
+        return Ok(Some(Page::last()));
+    }
+    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
+    let mut looked_at = 0;
+    while let Some(after) = page.next.take() {
+        let most = PAGE.min(limit - page.items.len()).max(1);
+        let near = tx.creators_near(&asker.subject, &after, count(most)).await?;
+        looked_at += near.len();
+        if near.len() == most {
+            page.next = near.last().map(|(name, _)| name.key.clone());
+        }
+        for (name, person) in near {
+            let in_filtered_sections = match sight::of_person(&asker.subject, &person) {
+                Sight::OutOfRange => continue,
+                Sight::NotOwn => false,
+                Sight::Seen => true,
+            };
+            page.items.push(Creator { account: name.written, in_filtered_sections });
+        }
+        if page.items.len() >= limit || looked_at >= LOOKED_AT {
+            break;
+        }
+    }
+    Ok(Some(page))
+}
+
+async fn who_can(tx: &mut Tx, asked: &Asked, after: &str, limit: usize) -> Result<Page<Who>, StoreError> {
+    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
+    let mut looked_at = 0;
+    while let Some(after) = page.next.take() {
+        let most = PAGE.min(limit - page.items.len()).max(1);
+        let near = tx.askers_near(asked.device(), &after, count(most)).await?;
+        looked_at += near.len();
+        if near.len() == most {
+            page.next = near.last().map(|name| name.key.clone());
+        }
+        for name in near {
+            let answer = super::answer_in(tx, &asked.by(&name.key)).await?;
+            if answer.allowed {
+                page.items.push(Who { account: name.written, reason: answer.reason });
+            }
+        }
+        if page.items.len() >= limit || looked_at >= LOOKED_AT {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+async fn users(
+    tx: &mut Tx,
+    reader: Option<&str>,
+    after: &str,
+    limit: usize,
+) -> Result<Result<Page<User>, NoList>, StoreError> {
+    let most = PAGE.min(limit).max(1);
+    let Some(reader) = reader else {
+        let items = tx.users(None, after, count(most)).await?;
+        let next = items.last().filter(|_| items.len() == most).map(|user| user.key.clone());
+        return Ok(Ok(Page { items, next }));
+    };
+    let Some(asker) = tx.facts(&of(reader)).await?.asker else { return Ok(Err(NoList::NoAccount)) };
+    if denied_everything(&asker) {
+        return Ok(Err(NoList::Denied));
+    }
+    let found = tx.account(asker.subject.id).await?;
+    let manages =
+        found.is_some_and(|found| found.account.effective.capabilities.contains(&Capability::ManageUsers));
+    if !manages {
+        return Ok(Err(NoList::NotManaging));
+    }
+    let near = tx.creators_near(&asker.subject, after, count(most)).await?;
+    let next = near.last().filter(|_| near.len() == most).map(|(name, _)| name.key.clone());
+    // The list of users is a section that Individual access filters (R5).
+    let seen: Vec<_> = near
+        .iter()
+        .filter(|(_, person)| sight::of_person(&asker.subject, person) == Sight::Seen)
+        .map(|(_, person)| person.id)
+        .collect();
+    let items = tx.users(Some(&seen), "", count(most)).await?;
+    Ok(Ok(Page { items, next }))
+}
