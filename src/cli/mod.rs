@@ -12,6 +12,7 @@ mod doctor;
 mod fail;
 mod migrate;
 mod out;
+mod questions;
 mod run;
 mod story;
 mod validate;
@@ -49,6 +50,8 @@ enum Command {
     Run(run::Run),
     Apply(apply::Apply),
     Validate(validate::Validate),
+    Check(questions::Check),
+    Explain(questions::Explain),
     Devices(devices::Devices),
     Activation(activation::Activation),
     Audit(audit::Audit),
@@ -134,6 +137,8 @@ impl Cli {
                     match command {
                         Command::Run(command) => command.run(settings, json_log, &mut out).await,
                         Command::Apply(command) => command.run(&settings, &mut out).await,
+                        Command::Check(command) => command.run(&settings, &mut out).await,
+                        Command::Explain(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
                         Command::Audit(command) => command.run(&settings, &mut out).await,

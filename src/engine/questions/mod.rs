@@ -8,6 +8,7 @@ mod asked;
 
 use crate::domain::access::decide;
 use crate::domain::access::facts::{Covers, Device, Holder, Named, Offer, Question};
+use crate::domain::access::flip::flip;
 use crate::domain::grant::Mode;
 use crate::domain::grant::chain::in_force;
 use crate::store::questions::{Facts, Found, Names};
@@ -156,5 +157,6 @@ fn answer(asked: &Asked, facts: Facts, holder: Option<Holder>) -> Answer {
     };
     let subject = asker.as_ref().map(|asker| &asker.subject);
     let decision = decide(subject, &question, &offers, now);
-    Answer::new(decision, asker.as_ref(), &generations)
+    let advice = flip(subject, &question, &offers, now);
+    Answer::new(decision, advice, asker.as_ref(), &generations)
 }
