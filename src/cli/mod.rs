@@ -13,6 +13,7 @@ mod export;
 mod fail;
 mod migrate;
 mod out;
+mod questions;
 mod run;
 mod story;
 mod validate;
@@ -52,6 +53,8 @@ enum Command {
     Run(run::Run),
     Apply(apply::Apply),
     Validate(validate::Validate),
+    Check(questions::Check),
+    Explain(questions::Explain),
     Devices(devices::Devices),
     Activation(activation::Activation),
     WhoCan(who_can::WhoCan),
@@ -140,6 +143,8 @@ impl Cli {
                     match command {
                         Command::Run(command) => command.run(settings, json_log, &mut out).await,
                         Command::Apply(command) => command.run(&settings, &mut out).await,
+                        Command::Check(command) => command.run(&settings, &mut out).await,
+                        Command::Explain(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
                         Command::WhoCan(command) => command.run(&settings, &mut out).await,
