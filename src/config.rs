@@ -3,7 +3,7 @@
 //! wrong is said without repeating a value: URLs hold passwords.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -51,6 +51,17 @@ pub struct Shared {
     /// The base of links in mails, as people reach the pages: https://accounts.example.org
     #[arg(long, global = true, value_name = "URL", env = "TENANTRY_PUBLIC_URL")]
     pub public_url: Option<String>,
+
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8. Failed
+    /// sign-ins are counted for the client that they name
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESSES",
+        env = "TENANTRY_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<String>,
 
     /// Where the pages listen
     #[arg(
@@ -108,6 +119,9 @@ pub enum ConfigError {
     /// `--public-url`
     #[error("--public-url must be the base of links such as https://accounts.example.org, {0}")]
     PublicUrl(&'static str),
+    /// `--trusted-proxies`
+    #[error("--trusted-proxies must be addresses or networks such as 10.0.0.0/8, separated by commas")]
+    TrustedProxies,
     /// `--listen`, `--ops-listen`
     #[error("{0} must be an address and a port such as 127.0.0.1:8080")]
     Listen(&'static str),
@@ -131,6 +145,8 @@ pub struct Settings {
     pub mail_ca_file: Option<PathBuf>,
     /// `--public-url`, without a slash at its end.
     pub public_url: Option<String>,
+    /// `--trusted-proxies`, each with the length of its prefix.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
     /// `--listen`
     pub listen: Address,
     /// `--ops-listen`
@@ -171,6 +187,7 @@ impl Shared {
             mail_from,
             mail_ca_file,
             public_url,
+            trusted_proxies,
             listen,
             ops_listen,
             key_file,
@@ -184,6 +201,7 @@ impl Shared {
             mail_from: mail_from.map_err(|_| ConfigError::MailFrom)?,
             mail_ca_file: mail_ca_file.clone().filter(|path| !path.as_os_str().is_empty()),
             public_url: given(public_url.as_deref()).map(base).transpose()?,
+            trusted_proxies: networks(trusted_proxies)?,
             listen: address("--listen", listen)?,
             ops_listen: address("--ops-listen", ops_listen)?,
             key_file: key_file.clone().filter(|path| !path.as_os_str().is_empty()),
@@ -219,6 +237,18 @@ fn base(text: &str) -> Result<String, ConfigError> {
         return Err(ConfigError::PublicUrl("without ? and #"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn networks(texts: &[String]) -> Result<Vec<(IpAddr, u8)>, ConfigError> {
+    let texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    let network = |text: &str| {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Some(most), |prefix| prefix.parse().ok())?;
+        (prefix <= most).then_some((address, prefix))
+    };
+    texts.map(|text| network(text).ok_or(ConfigError::TrustedProxies)).collect()
 }
 
 fn address(flag: &'static str, text: &str) -> Result<Address, ConfigError> {
@@ -259,6 +289,17 @@ mod tests {
         }
         for wrong in ["8080", ":8080", "127.0.0.1", "a:b", "a:70000"] {
             assert!(address("--listen", wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let of = |text: &str| networks(&[text.to_owned()]);
+        assert_eq!(of("10.0.0.0/8").unwrap(), [("10.0.0.0".parse().unwrap(), 8)]);
+        assert_eq!(of(" ::1 ").unwrap(), [("::1".parse().unwrap(), 128)]);
+        assert!(of("").unwrap().is_empty());
+        for wrong in ["proxy", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "::/129", "/8"] {
+            assert!(of(wrong).is_err(), "{wrong}");
         }
     }
 

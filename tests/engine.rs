@@ -50,6 +50,8 @@ mod removal;
 mod role_revisions;
 #[path = "engine/scope.rs"]
 mod scope;
+#[path = "engine/signin.rs"]
+mod signin;
 #[path = "engine/speed.rs"]
 mod speed;
 #[path = "engine/statements.rs"]

@@ -17,7 +17,7 @@ use crate::controller::{self, ControllerConfig};
 use crate::engine::{Engine, RootNamespaces, Surroundings};
 use crate::files::{self, FileSurroundings, Listener, Options, Passes, Prune};
 use crate::store::{self, Store};
-use crate::web::{self, Operations, Readiness};
+use crate::web::{self, Operations, Outside, Readiness};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,8 @@ impl Running {
         post.register(&mut registry);
         let mut running = Self { parts: JoinSet::new(), readiness: readiness.clone(), stop, _lock: lock };
         let soft = || running.stop.soft.clone();
-        let served = web::serve(pages, web::pages(engine.clone()), soft());
+        let outside = Outside::new(settings.public_url.as_deref(), settings.trusted_proxies.clone());
+        let served = web::serve(pages, web::pages(engine.clone(), outside), soft());
         let state = Operations { store, readiness, registry: Arc::new(registry) };
         // Health is told until the very end.
         let watched = web::serve(operations, web::operations(state), running.stop.hard.clone());

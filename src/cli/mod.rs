@@ -9,12 +9,16 @@ mod completions;
 mod crd;
 mod devices;
 mod doctor;
+mod export;
 mod fail;
 mod migrate;
 mod out;
+mod questions;
 mod run;
 mod story;
 mod validate;
+mod what_can;
+mod who_can;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -49,8 +53,13 @@ enum Command {
     Run(run::Run),
     Apply(apply::Apply),
     Validate(validate::Validate),
+    Check(questions::Check),
+    Explain(questions::Explain),
     Devices(devices::Devices),
     Activation(activation::Activation),
+    WhoCan(who_can::WhoCan),
+    WhatCan(what_can::WhatCan),
+    Export(export::Export),
     Audit(audit::Audit),
     Migrate(migrate::Migrate),
     Crd(crd::Crd),
@@ -134,8 +143,13 @@ impl Cli {
                     match command {
                         Command::Run(command) => command.run(settings, json_log, &mut out).await,
                         Command::Apply(command) => command.run(&settings, &mut out).await,
+                        Command::Check(command) => command.run(&settings, &mut out).await,
+                        Command::Explain(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
+                        Command::WhoCan(command) => command.run(&settings, &mut out).await,
+                        Command::WhatCan(command) => command.run(&settings, &mut out).await,
+                        Command::Export(command) => command.run(&settings, &mut out).await,
                         Command::Audit(command) => command.run(&settings, &mut out).await,
                         Command::Migrate(command) => command.run(&settings, &mut out).await,
                         Command::Doctor(command) => command.run(&settings, &mut out).await,

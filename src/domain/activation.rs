@@ -81,7 +81,7 @@ impl LinkKey {
         (bytes.len() >= Self::MIN_BYTES).then(|| Self(bytes.into()))
     }
 
-    fn mac(&self, label: &str, parts: &[&[u8]]) -> Vec<u8> {
+    pub(super) fn mac(&self, label: &str, parts: &[&[u8]]) -> Vec<u8> {
         mac(self.0.expose_secret(), label, parts)
     }
 

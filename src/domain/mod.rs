@@ -19,6 +19,8 @@ pub mod password;
 pub mod permission;
 pub mod quota;
 pub mod role;
+pub mod service;
+pub mod signin;
 pub mod tenant;
 pub mod tier;
 pub mod verdict;

@@ -12,7 +12,7 @@ mod hash;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use hash::{HashError, hash, is_phc, verify};
+pub use hash::{HashError, hash, is_current, is_phc, rehash, verify};
 
 /// A password has at least so many characters. It is the only factor.
 pub const MIN_LENGTH: usize = 15;

@@ -18,6 +18,7 @@ mod pass;
 pub mod questions;
 mod role;
 mod room;
+mod signin;
 mod subadmin;
 mod tenant;
 mod written;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 
 use crate::domain::activation::LinkKey;
 use crate::domain::object::{Kind, ObjectKey};
+use crate::domain::signin::SessionToken;
 use crate::domain::verdict::Condition;
 use crate::store::{Access, Store, StoreError};
 
@@ -43,6 +45,7 @@ pub use audit::{Sealing, prove};
 pub use line::{Claimant, above, claims, depth, tree};
 pub use manifest::{Manifest, Spec};
 pub(crate) use pass::Pass;
+pub use signin::{Attempt, Entered, Person, SignInError, SignedIn, Via};
 
 /// Where Tenants without a parent, and objects without a manager, are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -527,6 +530,11 @@ impl Engine {
     /// A fresh salt for a password's hash.
     pub(crate) fn salt(&self) -> [u8; 16] {
         self.with_random(rand::RngExt::random)
+    }
+
+    /// 256 bits for the token of a session.
+    pub(crate) fn session_token(&self) -> SessionToken {
+        SessionToken::new(self.with_random(rand::RngExt::random))
     }
 
     fn jitter(&self, most: u64) -> u64 {

@@ -226,8 +226,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Replaces what an account's object says. Passwords, activation and who
-    /// manages it are changed separately.
+    /// Replaces what an account's object says; a disabled one is signed out.
+    /// Passwords, activation and who manages it are changed separately.
     pub async fn update_account(&mut self, a: &Account) -> Result<(), StoreError> {
         let s = &a.settings;
         let sql = "UPDATE account SET object_id = $2, name = $3, username = $4, username_key = $5, email = $6, email_key = $7, company = $8,
@@ -266,6 +266,9 @@ impl Tx {
             ],
         )
         .await?;
+        if !s.enabled {
+            self.end_sessions(a.id).await?;
+        }
         Ok(())
     }
 
@@ -358,7 +361,7 @@ impl Tx {
     pub async fn retire_account(&mut self, id: Uuid) -> Result<(), StoreError> {
         self.write("UPDATE account SET enabled = $2, object_id = NULL WHERE id = $1", args![id, false])
             .await?;
-        Ok(())
+        self.end_sessions(id).await
     }
 
     /// Replaces an account's copied roles.
@@ -389,10 +392,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Stores a new password.
+    /// Stores a new password; whoever signed in with another one is signed out.
     pub async fn put_password(&mut self, id: Uuid, hash: &str) -> Result<(), StoreError> {
         self.write("UPDATE account SET password_hash = $2 WHERE id = $1", args![id, hash]).await?;
-        Ok(())
+        self.end_sessions(id).await
     }
 
     /// Completes an activation: the address is proved, the account active.

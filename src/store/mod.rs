@@ -29,9 +29,11 @@ pub mod questions;
 pub mod references;
 mod rehearsal;
 pub mod roles;
+pub mod sessions;
 pub mod sight;
 pub mod tenants;
 pub mod trail;
+pub mod users;
 
 use std::path::PathBuf;
 use std::str::FromStr as _;

@@ -146,6 +146,7 @@ impl Tx {
     }
 
     /// Replaces what a tenant's object says; its place is moved separately.
+    /// Whoever belongs to a disabled one, or below it, is signed out.
     pub async fn update_tenant(&mut self, t: &Tenant) -> Result<(), StoreError> {
         let s = &t.settings;
         let sql = "UPDATE tenant SET object_id = $2, display_name = $3, enabled = $4, permitted = $5, allowed_namespaces = $6,
@@ -173,6 +174,9 @@ impl Tx {
             ],
         )
         .await?;
+        if !s.enabled || !t.permitted {
+            self.end_sessions_below(t.id).await?;
+        }
         Ok(())
     }
 

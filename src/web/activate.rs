@@ -1,15 +1,19 @@
 //! `/activate`: the page behind the link in a mail. GET and HEAD change
 //! nothing, because mail scanners open every link; POST uses the link.
 
+use std::sync::Arc;
+
 use axum::Form;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::cookie::Cookie;
 use super::link::{self, Link, LinkError};
+use super::outside::Outside;
 use super::page::{self, Notice, Objection};
 use super::text::Language;
 use crate::domain::activation::Token;
@@ -50,6 +54,7 @@ pub(super) async fn show(
 /// POST: uses the link.
 pub(super) async fn perform(
     State(engine): State<Engine>,
+    State(outside): State<Arc<Outside>>,
     headers: HeaderMap,
     sent: Result<Form<Sent>, FormRejection>,
 ) -> Response {
@@ -61,13 +66,18 @@ pub(super) async fn perform(
         }
         Err(_) => return page::notice(Notice::Unreadable, language),
     };
-    match used(&engine, sent, language).await {
+    match used(&engine, &outside, sent, language).await {
         Ok(answer) => answer,
         Err(error) => failed(&error, language),
     }
 }
 
-async fn used(engine: &Engine, sent: Sent, language: Language) -> Result<Response, LinkError> {
+async fn used(
+    engine: &Engine,
+    outside: &Outside,
+    sent: Sent,
+    language: Language,
+) -> Result<Response, LinkError> {
     let Sent { token: text, password, again } = sent;
     let (password, again) = (SecretString::from(password), SecretString::from(again));
     // Looked at first, so that nobody without a good link makes this process
@@ -95,7 +105,16 @@ async fn used(engine: &Engine, sent: Sent, language: Language) -> Result<Respons
     };
     Ok(match link::follow(engine, &token, hash.as_deref()).await? {
         // Open before means used by this very request.
-        Link::Open(subject) => page::done(&subject, language),
+        Link::Open(subject) => {
+            let mut answer = page::done(&subject, language);
+            // Whoever holds the link owns the account: strangers who try its
+            // address shall not keep this browser out.
+            let known = engine.known_browser(subject.account);
+            if let Some(cookie) = Cookie::Device.set(&known, outside) {
+                answer.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            answer
+        }
         other => shown(other, &text, language, None),
     })
 }

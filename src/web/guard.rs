@@ -24,21 +24,32 @@ const AT_MOST: Duration = Duration::from_secs(20);
 
 /// Shared by all requests.
 #[derive(Clone)]
-pub(super) struct Guard(Arc<Semaphore>);
+pub(super) struct Guard {
+    turns: Arc<Semaphore>,
+    at_most: Duration,
+}
 
 impl Guard {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self::with(AT_MOST)
+    }
+
+    pub(super) fn with(at_most: Duration) -> Self {
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), at_most }
     }
 }
 
-pub(super) async fn guard(State(Guard(turns)): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(Guard { turns, at_most }): State<Guard>,
+    request: Request,
+    next: Next,
+) -> Response {
     let language = Language::accepted(request.headers());
     let answer = async {
         let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, turns.acquire()).await else {
             return page::notice(Notice::Busy, language);
         };
-        tokio::time::timeout(AT_MOST, next.run(request))
+        tokio::time::timeout(at_most, next.run(request))
             .await
             .unwrap_or_else(|_| page::notice(Notice::Busy, language))
     };

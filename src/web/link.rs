@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::domain::account::Account;
 use crate::domain::activation::{Purpose, Token};
@@ -25,6 +26,7 @@ const RERUNS: u64 = 8;
 /// What the page needs to know about whom the link is for.
 #[derive(Clone)]
 pub(super) struct Subject {
+    pub(super) account: Uuid,
     pub(super) purpose: Purpose,
     /// The address that the account signs in with once the link is used.
     pub(super) login: String,
@@ -173,6 +175,7 @@ async fn known(engine: &Engine, tx: &mut Tx, token: &Token) -> Result<Option<Kno
     };
     let branding = chain.branding();
     let subject = Subject {
+        account: account.id,
         purpose: activation.purpose,
         login,
         username: account.settings.username.clone(),

@@ -13,8 +13,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::link::{Closed, Subject};
-use super::text::{self, Language, Passage};
+use super::signin::Visitor;
+use super::text::{self, Language, LoginLabels, Passage};
 use crate::domain::password::{MIN_LENGTH, Weakness};
+use crate::engine::Person;
 
 /// A page that knows of no account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,15 @@ const STYLE: &str = include_str!("templates/style.css");
 
 static TEMPLATES: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(|| {
     let mut environment = Environment::new();
-    environment.add_template("page.html", include_str!("templates/page.html"))?;
+    for (name, source) in [
+        ("layout.html", include_str!("templates/layout.html")),
+        ("page.html", include_str!("templates/page.html")),
+        ("login.html", include_str!("templates/login.html")),
+        ("leaving.html", include_str!("templates/leaving.html")),
+        ("account.html", include_str!("templates/account.html")),
+    ] {
+        environment.add_template(name, source)?;
+    }
     Ok(environment)
 });
 
@@ -64,18 +74,41 @@ pub(super) fn content_security_policy() -> HeaderValue {
     POLICY.clone()
 }
 
-/// What the template shows.
-#[derive(Serialize)]
-struct View<'a> {
-    lang: &'static str,
-    tone: &'static str,
-    title: &'static str,
-    text: String,
-    error_prefix: Option<&'static str>,
-    product: Option<&'a str>,
+/// What every page shows.
+#[derive(Default, Serialize)]
+pub(super) struct View<'a> {
+    pub(super) lang: &'static str,
+    pub(super) tone: &'static str,
+    pub(super) title: &'static str,
+    pub(super) text: String,
+    pub(super) error_prefix: Option<&'static str>,
+    pub(super) product: Option<&'a str>,
     support: Option<Support<'a>>,
     support_label: &'static str,
+    /// Room for lists.
+    pub(super) wide: bool,
+    way: Option<Way>,
+}
+
+/// A way on to another page.
+#[derive(Serialize)]
+struct Way {
+    href: &'static str,
+    label: &'static str,
+}
+
+/// The page behind a link.
+#[derive(Serialize)]
+struct Linked<'a> {
+    #[serde(flatten)]
+    view: View<'a>,
     form: Option<Form<'a>>,
+}
+
+impl<'a> From<View<'a>> for Linked<'a> {
+    fn from(view: View<'a>) -> Self {
+        Self { view, form: None }
+    }
 }
 
 #[derive(Serialize)]
@@ -141,18 +174,17 @@ pub(super) fn form(
         problem,
         different: objection == Some(Objection::Different),
     });
-    let view = View {
-        error_prefix: objection.map(|_| labels.error),
-        form: Some(Form { token, button, login: &subject.login, login_label: labels.login, password }),
-        ..about(subject, "plain", passage, language)
-    };
-    render(status, &view)
+    let view =
+        View { error_prefix: objection.map(|_| labels.error), ..about(subject, "plain", passage, language) };
+    let form = Form { token, button, login: &subject.login, login_label: labels.login, password };
+    render(status, "page.html", &Linked { view, form: Some(form) })
 }
 
 /// The link was used just now.
 pub(super) fn done(subject: &Subject, language: Language) -> Response {
     let language = Language::of_locale(&subject.locale).unwrap_or(language);
-    render(StatusCode::OK, &about(subject, "good", text::done(subject.purpose, language), language))
+    let view = about(subject, "good", text::done(subject.purpose, language), language);
+    render(StatusCode::OK, "page.html", &Linked::from(View { way: Some(way_in(language)), ..view }))
 }
 
 /// A genuine link that does nothing any more.
@@ -163,7 +195,10 @@ pub(super) fn closed(why: Closed, subject: &Subject, language: Language) -> Resp
         Closed::Disabled => StatusCode::FORBIDDEN,
         Closed::Taken => StatusCode::CONFLICT,
     };
-    render(status, &about(subject, "bad", text::closed(why, language), language))
+    let view = about(subject, "bad", text::closed(why, language), language);
+    // Whoever used it can sign in; whoever has another address still can.
+    let way = matches!(why, Closed::Used | Closed::Taken).then(|| way_in(language));
+    render(status, "page.html", &Linked::from(View { way, ..view }))
 }
 
 /// A page that knows of no account.
@@ -176,53 +211,132 @@ pub(super) fn notice(notice: Notice, language: Language) -> Response {
         Notice::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Notice::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let Passage { title, text } = text::notice(notice, language);
-    let view = View {
-        lang: language.tag(),
-        tone: "bad",
-        title,
-        text: text.to_owned(),
-        error_prefix: None,
-        product: None,
-        support: None,
-        support_label: "",
-        form: None,
-    };
-    render(status, &view)
+    render(status, "page.html", &Linked::from(bare("bad", text::notice(notice, language), language)))
+}
+
+fn way_in(language: Language) -> Way {
+    Way { href: "login", label: text::way_in(language) }
+}
+
+/// A page that is about nobody.
+fn bare(tone: &'static str, passage: Passage, language: Language) -> View<'static> {
+    let Passage { title, text } = passage;
+    View { lang: language.tag(), tone, title, text: text.to_owned(), ..View::default() }
 }
 
 fn about<'a>(subject: &'a Subject, tone: &'static str, passage: Passage, language: Language) -> View<'a> {
     let product = subject.product.as_deref();
-    // One pass over fixed text: what is filled in is not looked at again.
-    let mut text = String::new();
-    let mut rest = passage.text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        text.push_str(before);
-        text.push_str(match name {
-            "tenant" => &subject.tenant,
-            "login" => &subject.login,
-            _ => product.unwrap_or(&subject.tenant),
-        });
-        rest = after;
-    }
-    text.push_str(rest);
+    let filled = |name: &str| match name {
+        "tenant" => &subject.tenant,
+        "login" => &subject.login,
+        _ => product.unwrap_or(&subject.tenant),
+    };
     View {
         lang: language.tag(),
         tone,
         title: passage.title,
-        text,
-        error_prefix: None,
+        text: fill(passage.text, filled),
         product: Some(product.unwrap_or(&subject.tenant)),
         support: subject.support.as_deref().map(Support::new),
         support_label: text::labels(language).support,
-        form: None,
+        ..View::default()
     }
 }
 
-fn render(status: StatusCode, view: &View<'_>) -> Response {
+/// Fixed text with what stands in braces filled in.
+pub(super) fn fill<'a>(fixed: &str, value: impl Fn(&str) -> &'a str) -> String {
+    // One pass: what is filled in is not looked at again.
+    let mut text = String::new();
+    let mut rest = fixed;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        text.push_str(before);
+        text.push_str(value(name));
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+/// Why the form to sign in comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LoginProblem {
+    /// Address and password do not fit, or the account is of no use.
+    Refused,
+    /// The form does not go with the browser's cookie.
+    Stale,
+    /// Too many failures; for so many minutes.
+    Throttled(u64),
+}
+
+#[derive(Serialize)]
+struct LoginView<'a> {
+    #[serde(flatten)]
+    view: View<'a>,
+    form: &'a str,
+    email: &'a str,
+    problem: Option<String>,
+    labels: LoginLabels,
+}
+
+/// The form to sign in; again and with the reason if it did not work.
+pub(super) fn login(form: &str, email: &str, problem: Option<LoginProblem>, language: Language) -> Response {
+    let labels = text::login(language);
+    let status = match problem {
+        None => StatusCode::OK,
+        Some(LoginProblem::Refused | LoginProblem::Stale) => StatusCode::FORBIDDEN,
+        Some(LoginProblem::Throttled(_)) => StatusCode::TOO_MANY_REQUESTS,
+    };
+    let view = View {
+        error_prefix: problem.map(|_| text::labels(language).error),
+        ..bare("plain", labels.passage, language)
+    };
+    let problem = problem.map(|problem| text::problem(problem, language));
+    render(status, "login.html", &LoginView { view, form, email, problem, labels })
+}
+
+#[derive(Serialize)]
+struct LeavingView<'a> {
+    #[serde(flatten)]
+    view: View<'a>,
+    form: &'a str,
+    button: &'static str,
+    back: &'static str,
+}
+
+/// Asks whether to sign out.
+pub(super) fn leaving(visitor: &Visitor, language: Language, status: StatusCode) -> Response {
+    let (Passage { title, text }, button, back) = text::leaving(language);
+    let login = &visitor.person.account.settings.email;
+    let view = View { title, text: fill(text, |_| login), ..of_person(&visitor.person, language) };
+    render(status, "leaving.html", &LeavingView { view, form: &visitor.form, button, back })
+}
+
+/// Signed out.
+pub(super) fn left(language: Language) -> Response {
+    let view = View { way: Some(way_in(language)), ..bare("good", text::left(language), language) };
+    render(StatusCode::OK, "page.html", &Linked::from(view))
+}
+
+/// What every page of somebody signed in shows.
+pub(super) fn of_person(person: &Person, language: Language) -> View<'_> {
+    let levels = || person.chain.0.iter();
+    let branding = || levels().filter_map(|level| level.tenant.settings.branding.as_ref());
+    let product = branding().find_map(|b| b.product_name.as_deref());
+    View {
+        lang: language.tag(),
+        tone: "plain",
+        product: product.or(person.chain.own().map(|tenant| tenant.settings.display_name.as_str())),
+        support: branding().find_map(|b| b.support_email.as_deref()).map(Support::new),
+        support_label: text::labels(language).support,
+        ..View::default()
+    }
+}
+
+/// A page from its template. What is shown has a `title`, as [`View`] has.
+pub(super) fn render(status: StatusCode, template: &str, view: &impl Serialize) -> Response {
     let filled = TEMPLATES.as_ref().map_err(ToString::to_string).and_then(|templates| {
-        let template = templates.get_template("page.html").map_err(|e| e.to_string())?;
+        let template = templates.get_template(template).map_err(|e| e.to_string())?;
         template
             .render(context! { style => STYLE, view => Value::from(Serde(view)) })
             .map_err(|e| e.to_string())
@@ -232,7 +346,7 @@ fn render(status: StatusCode, view: &View<'_>) -> Response {
         Err(error) => {
             // A test renders every page, so this is for a page yet to be written.
             tracing::error!(error, "a page could not be filled in");
-            (StatusCode::INTERNAL_SERVER_ERROR, view.title).into_response()
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Bounded;
+use super::outside::Peer;
 
 /// How long requests under way may take once the process is to end.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -66,7 +67,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
-    let serving = axum::serve(Bounded::new(listener), router)
+    let serving = axum::serve(Bounded::new(listener), router.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let late = async {
         shutdown.cancelled().await;

@@ -34,7 +34,11 @@ impl Site {
         let listener = super::listen("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(super::serve(listener, super::pages(world.engine.clone()), stop.clone()));
+        tokio::spawn(super::serve(
+            listener,
+            super::pages(world.engine.clone(), super::Outside::default()),
+            stop.clone(),
+        ));
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         Self { world, address, client, _stop: stop.drop_guard() }
     }

@@ -1,12 +1,18 @@
 //! Every word that a page says, in English and German. `{product}`, `{tenant}`
 //! and `{login}` are filled in by `page`; nothing else is.
 
+mod account;
+mod signin;
+
 use axum::http::{HeaderMap, header};
 
 use super::link::Closed;
 use super::page::Notice;
 use crate::domain::activation::Purpose;
 use crate::domain::password::{MAX_LENGTH, MIN_LENGTH, Weakness};
+
+pub(super) use account::{AccountLabels, capability, labels as account_labels, more, rule, tier};
+pub(super) use signin::{LoginLabels, leaving, left, login, problem, way_in};
 
 /// A language that the pages speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,29 +164,26 @@ pub(super) const fn form(purpose: Purpose, language: Language) -> (Passage, &'st
 /// After a link was used.
 pub(super) const fn done(purpose: Purpose, language: Language) -> Passage {
     match (language, purpose) {
-        (Language::En, Purpose::Activate | Purpose::Confirm) => passage(
-            "Your account is active",
-            "You can now sign in to your account at {tenant} as {login}. You can close this page.",
-        ),
-        (Language::En, Purpose::SetPassword) => passage(
-            "Your password is set",
-            "You can now sign in to your account at {tenant} as {login}. You can close this page.",
-        ),
+        (Language::En, Purpose::Activate | Purpose::Confirm) => {
+            passage("Your account is active", "You can now sign in to your account at {tenant} as {login}.")
+        }
+        (Language::En, Purpose::SetPassword) => {
+            passage("Your password is set", "You can now sign in to your account at {tenant} as {login}.")
+        }
         (Language::En, Purpose::ChangeEmail) => passage(
             "Your new address is confirmed",
-            "From now on you sign in to your account at {tenant} as {login}. You can close this page.",
+            "From now on you sign in to your account at {tenant} as {login}.",
         ),
-        (Language::De, Purpose::Activate | Purpose::Confirm) => passage(
-            "Ihr Konto ist aktiv",
-            "Sie können sich jetzt bei {tenant} als {login} anmelden. Diese Seite können Sie schließen.",
-        ),
+        (Language::De, Purpose::Activate | Purpose::Confirm) => {
+            passage("Ihr Konto ist aktiv", "Sie können sich jetzt bei {tenant} als {login} anmelden.")
+        }
         (Language::De, Purpose::SetPassword) => passage(
             "Ihr Passwort ist gespeichert",
-            "Sie können sich jetzt bei {tenant} als {login} anmelden. Diese Seite können Sie schließen.",
+            "Sie können sich jetzt bei {tenant} als {login} anmelden.",
         ),
         (Language::De, Purpose::ChangeEmail) => passage(
             "Ihre neue Adresse ist bestätigt",
-            "Von jetzt an melden Sie sich bei {tenant} als {login} an. Diese Seite können Sie schließen.",
+            "Von jetzt an melden Sie sich bei {tenant} als {login} an.",
         ),
     }
 }
@@ -240,26 +243,25 @@ pub(super) const fn notice(notice: Notice, language: Language) -> Passage {
         ),
         (Language::En, Notice::Unreadable) => passage(
             "That did not arrive whole",
-            "Nothing was changed. Open the link in the mail once more and fill in the form again.",
+            "Nothing was changed. Go back, or open the link in the mail once more, and fill in the form again.",
         ),
-        (Language::En, Notice::TooLarge) => passage(
-            "That is too long",
-            "Nothing was changed. Open the link in the mail once more and choose a shorter password.",
-        ),
+        (Language::En, Notice::TooLarge) => {
+            passage("That is too long", "Nothing was changed. Go back and enter less.")
+        }
         (Language::En, Notice::Nowhere) => passage(
             "There is no such page",
             "If you followed a link in a mail, open it once more, or copy the whole of it into the address bar.",
         ),
         (Language::En, Notice::Method) => {
-            passage("That is not possible here", "Open the link in the mail once more.")
+            passage("That is not possible here", "Go back, or open the link in the mail once more.")
         }
         (Language::En, Notice::Busy) => passage(
             "Please try again in a moment",
-            "The service is busy or being restarted. Your link stays valid; reload the page in a minute.",
+            "The service is busy or being restarted. A link that you were sent stays valid; reload the page in a minute.",
         ),
         (Language::En, Notice::Internal) => passage(
             "Something went wrong",
-            "It is not your fault, and it has been recorded. Your link stays valid; try again later.",
+            "It is not your fault, and it has been recorded. A link that you were sent stays valid; try again later.",
         ),
         (Language::De, Notice::Unknown) => passage(
             "Dieser Link funktioniert nicht",
@@ -267,26 +269,27 @@ pub(super) const fn notice(notice: Notice, language: Language) -> Passage {
         ),
         (Language::De, Notice::Unreadable) => passage(
             "Das kam nicht vollständig an",
-            "Es wurde nichts geändert. Öffnen Sie den Link in der Mail noch einmal und füllen Sie das Formular neu aus.",
+            "Es wurde nichts geändert. Gehen Sie zurück oder öffnen Sie den Link in der Mail noch einmal und füllen Sie das Formular neu aus.",
         ),
         (Language::De, Notice::TooLarge) => passage(
             "Das ist zu lang",
-            "Es wurde nichts geändert. Öffnen Sie den Link in der Mail noch einmal und wählen Sie ein kürzeres Passwort.",
+            "Es wurde nichts geändert. Gehen Sie zurück und geben Sie weniger ein.",
         ),
         (Language::De, Notice::Nowhere) => passage(
             "Diese Seite gibt es nicht",
             "Wenn Sie einem Link in einer Mail gefolgt sind, öffnen Sie ihn noch einmal oder kopieren Sie ihn ganz in die Adresszeile.",
         ),
-        (Language::De, Notice::Method) => {
-            passage("Das geht hier nicht", "Öffnen Sie den Link in der Mail noch einmal.")
-        }
+        (Language::De, Notice::Method) => passage(
+            "Das geht hier nicht",
+            "Gehen Sie zurück oder öffnen Sie den Link in der Mail noch einmal.",
+        ),
         (Language::De, Notice::Busy) => passage(
             "Bitte gleich noch einmal versuchen",
-            "Der Dienst ist ausgelastet oder startet gerade neu. Ihr Link bleibt gültig; laden Sie die Seite in einer Minute neu.",
+            "Der Dienst ist ausgelastet oder startet gerade neu. Ein Link, den Sie bekommen haben, bleibt gültig; laden Sie die Seite in einer Minute neu.",
         ),
         (Language::De, Notice::Internal) => passage(
             "Da ist etwas schiefgegangen",
-            "Es liegt nicht an Ihnen und wurde vermerkt. Ihr Link bleibt gültig; versuchen Sie es später noch einmal.",
+            "Es liegt nicht an Ihnen und wurde vermerkt. Ein Link, den Sie bekommen haben, bleibt gültig; versuchen Sie es später noch einmal.",
         ),
     }
 }

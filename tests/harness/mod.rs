@@ -1,5 +1,5 @@
 //! Real parts for the integration tests: a PostgreSQL, an OpenSMTPD, an etcd
-//! with a kube-apiserver, and the `tenantry` binary itself.
+//! with a kube-apiserver, a Chromium, and the `tenantry` binary itself.
 //!
 //! A test binary says `mod harness;` and asks for what it needs, for example
 //! `Postgres::shared().await.database("quota").await`. The first test of a run
@@ -18,6 +18,7 @@
     reason = "each test binary uses its own share of the harness"
 )]
 
+mod browser;
 mod certificates;
 mod cluster;
 mod cluster_files;
@@ -30,6 +31,7 @@ mod process;
 mod run;
 mod skip;
 
+pub(crate) use browser::{Browser, DESKTOP, PHONE};
 pub(crate) use cluster::Cluster;
 pub(crate) use gate::Gate;
 pub(crate) use guarded::free_port;

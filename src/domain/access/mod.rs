@@ -32,6 +32,7 @@
 
 pub mod answer;
 pub mod facts;
+pub mod flip;
 pub mod reach;
 pub mod rules;
 pub mod sections;

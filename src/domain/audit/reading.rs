@@ -12,13 +12,16 @@ use crate::domain::verdict::{Reason, Refusal};
 pub const SIGNED_IN: &str = "signed-in";
 /// A person signed out.
 pub const SIGNED_OUT: &str = "signed-out";
+/// Somebody tried to sign in to an account and failed; or, without an account,
+/// with an address that nobody has.
+pub const SIGN_IN_FAILED: &str = "sign-in-failed";
 /// A person followed a link: activated the account, proved an address.
 pub const ACTIVATED: &str = "activated";
 
 /// What people do with their own accounts; everything else is administration.
-pub const SESSIONS: [&str; 3] = [SIGNED_IN, SIGNED_OUT, ACTIVATED];
+pub const SESSIONS: [&str; 4] = [SIGNED_IN, SIGNED_OUT, SIGN_IN_FAILED, ACTIVATED];
 
-/// Whether an action is a sign-in, a sign-out or an activation.
+/// Whether an action is a sign-in or a failed one, a sign-out or an activation.
 pub fn is_session(action: &str) -> bool {
     SESSIONS.contains(&action)
 }

@@ -48,6 +48,12 @@ pub async fn hash(password: SecretString, salt: [u8; 16]) -> Result<String, Hash
     if is_phc(password.expose_secret()) {
         return Ok(password.expose_secret().to_owned());
     }
+    rehash(password, salt).await
+}
+
+/// The PHC string for a password that has just fitted another one, whatever
+/// the password looks like.
+pub async fn rehash(password: SecretString, salt: [u8; 16]) -> Result<String, HashError> {
     computing(move || {
         let params = Params::new(MEMORY, PASSES, LANES, None).map_err(password_hash::Error::from)?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -74,6 +80,15 @@ pub async fn verify(password: SecretString, phc: &str) -> Result<bool, HashError
 /// parameters that protect and that this process can afford.
 pub fn is_phc(text: &str) -> bool {
     parsed(text).is_some()
+}
+
+/// Whether `phc` costs exactly what [`hash`] costs. One that came from a
+/// Secret may not; it is made anew when its owner signs in, because how long a
+/// comparison takes must not tell accounts apart.
+pub fn is_current(phc: &str) -> bool {
+    parsed(phc)
+        .and_then(|hash| Params::try_from(&hash).ok())
+        .is_some_and(|params| (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY, PASSES, LANES))
 }
 
 /// Whether `text` was meant as a stored password, good or not.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::access::answer::{Decision, Effect, Ground};
+use crate::domain::access::flip::Advice;
 use crate::domain::object::{Kind, ObjectKey};
 use crate::store::questions::Asker;
 
@@ -54,11 +55,14 @@ pub struct Answer {
     pub filtered: bool,
     /// What was looked at, in order.
     pub steps: Vec<Step>,
+    /// What would have to change for the opposite answer.
+    pub advice: Advice,
 }
 
 impl Answer {
     pub(super) fn new(
         decision: Decision,
+        advice: Advice,
         asker: Option<&Asker>,
         generations: &BTreeMap<ObjectKey, i64>,
     ) -> Self {
@@ -88,6 +92,7 @@ impl Answer {
             message,
             filtered,
             steps: steps.collect(),
+            advice,
         }
     }
 }

@@ -9,6 +9,7 @@ mod reverse;
 
 use crate::domain::access::decide;
 use crate::domain::access::facts::{Covers, Device, Holder, Named, Offer, Question};
+use crate::domain::access::flip::flip;
 use crate::domain::grant::Mode;
 use crate::domain::grant::chain::{Link, in_force};
 use crate::store::questions::{Facts, Found, Names};
@@ -16,7 +17,7 @@ use crate::store::{Access, Store, StoreError, Tx};
 
 pub use answer::{Answer, Object, Step};
 pub use asked::{Asked, Malformed};
-pub use reverse::{Creator, DeviceRights, OPERATIONS, Page, Rules, Who};
+pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
 
 /// How often a question is asked again when the connection was lost.
 const RERUNS: u32 = 3;
@@ -135,7 +136,8 @@ fn answer(asked: &Asked, facts: Facts, holder: Option<Holder>) -> Answer {
     };
     let subject = asker.as_ref().map(|asker| &asker.subject);
     let decision = decide(subject, &question, &offers, now);
-    Answer::new(decision, asker.as_ref(), &generations)
+    let advice = flip(subject, &question, &offers, now);
+    Answer::new(decision, advice, asker.as_ref(), &generations)
 }
 
 /// What the grants are about, seen from a device with these links and this

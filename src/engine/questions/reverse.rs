@@ -14,9 +14,11 @@ use crate::domain::access::decide;
 use crate::domain::access::facts::{Named, Offer, Question};
 use crate::domain::access::rules::{InForce, without_device};
 use crate::domain::access::sight::{self, Sight};
+use crate::domain::capability::Capability;
 use crate::domain::permission::Pattern;
 use crate::store::questions::reverse::Considered;
 use crate::store::questions::{Asker, Facts, Names};
+use crate::store::users::User;
 use crate::store::{Access, StoreError, Tx};
 
 use super::{Asked, Questions, RERUNS, current};
@@ -83,6 +85,20 @@ pub struct Rules {
     pub rules: Vec<InForce>,
 }
 
+/// Why an account may not have the list of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoList {
+    /// Nobody is called so.
+    #[error("no account has this username or e-mail: correct it")]
+    NoAccount,
+    /// Everything is denied to it.
+    #[error("the account, or a tenant where it belongs, is disabled or not admitted; it may see nothing")]
+    Denied,
+    /// It has no right to manage users.
+    #[error("the account lacks ManageUsers; only with it may an account export the user list")]
+    NotManaging,
+}
+
 impl Questions {
     /// The devices on which an account may do a documented operation, after the
     /// id `after`; none if there is no such account.
@@ -123,6 +139,17 @@ impl Questions {
             Ok(Some(Rules { account: subject.username, active, rules }))
         })
         .await
+    }
+
+    /// The list of users, after the username `after`: everybody, or what `reader`
+    /// may see of it.
+    pub async fn users(
+        &self,
+        reader: Option<&str>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Result<Page<User>, NoList>, StoreError> {
+        self.again(async |tx| users(tx, reader, after, limit).await).await
     }
 
     /// Reads in one snapshot, again if the connection was lost.
@@ -268,4 +295,38 @@ async fn who_can(tx: &mut Tx, asked: &Asked, after: &str, limit: usize) -> Resul
         }
     }
     Ok(page)
+}
+
+async fn users(
+    tx: &mut Tx,
+    reader: Option<&str>,
+    after: &str,
+    limit: usize,
+) -> Result<Result<Page<User>, NoList>, StoreError> {
+    let most = PAGE.min(limit).max(1);
+    let Some(reader) = reader else {
+        let items = tx.users(None, after, count(most)).await?;
+        let next = items.last().filter(|_| items.len() == most).map(|user| user.key.clone());
+        return Ok(Ok(Page { items, next }));
+    };
+    let Some(asker) = tx.facts(&of(reader)).await?.asker else { return Ok(Err(NoList::NoAccount)) };
+    if denied_everything(&asker) {
+        return Ok(Err(NoList::Denied));
+    }
+    let found = tx.account(asker.subject.id).await?;
+    let manages =
+        found.is_some_and(|found| found.account.effective.capabilities.contains(&Capability::ManageUsers));
+    if !manages {
+        return Ok(Err(NoList::NotManaging));
+    }
+    let near = tx.creators_near(&asker.subject, after, count(most)).await?;
+    let next = near.last().filter(|_| near.len() == most).map(|(name, _)| name.key.clone());
+    // The list of users is a section that Individual access filters (R5).
+    let seen: Vec<_> = near
+        .iter()
+        .filter(|(_, person)| sight::of_person(&asker.subject, person) == Sight::Seen)
+        .map(|(_, person)| person.id)
+        .collect();
+    let items = tx.users(Some(&seen), "", count(most)).await?;
+    Ok(Ok(Page { items, next }))
 }
