@@ -17,6 +17,8 @@ mod lawful;
 mod model;
 #[path = "properties/naive.rs"]
 mod naive;
+#[path = "properties/room.rs"]
+mod room;
 #[path = "properties/staffing.rs"]
 mod staffing;
 
