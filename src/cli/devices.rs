@@ -8,6 +8,8 @@ mod list;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+pub(super) use import::import_into;
+
 use super::Verdict;
 use super::fail::Fail;
 use super::out::Out;

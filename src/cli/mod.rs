@@ -16,8 +16,10 @@ mod out;
 mod questions;
 mod run;
 mod story;
+mod test;
 mod validate;
 mod what_can;
+mod what_if;
 mod who_can;
 
 use std::ffi::OsString;
@@ -53,6 +55,7 @@ enum Command {
     Run(run::Run),
     Apply(apply::Apply),
     Validate(validate::Validate),
+    Test(test::Test),
     Check(questions::Check),
     Explain(questions::Explain),
     Devices(devices::Devices),
@@ -145,6 +148,7 @@ impl Cli {
                         Command::Apply(command) => command.run(&settings, &mut out).await,
                         Command::Check(command) => command.run(&settings, &mut out).await,
                         Command::Explain(command) => command.run(&settings, &mut out).await,
+                        Command::Test(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
                         Command::WhoCan(command) => command.run(&settings, &mut out).await,

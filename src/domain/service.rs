@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn there_is_a_bound_on_their_number() {
-        let lines = |n: usize| (0..n).map(|i| format!("shop:{}\n", digest(&i.to_string()))).collect::<String>();
+        let lines =
+            |n: usize| (0..n).map(|i| format!("shop:{}\n", digest(&i.to_string()))).collect::<String>();
         assert_eq!(ServiceTokens::parse(&lines(MAX_TOKENS)).unwrap().len(), MAX_TOKENS);
         assert!(ServiceTokens::parse(&lines(MAX_TOKENS + 1)).is_err());
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::assertions::{self, Assertion};
 use super::document::{self, Broken};
 use super::fault::Fault;
 use super::object::{self, Object};
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub objects: Vec<Object>,
     /// What is wrong, by file and line.
     pub faults: Vec<Fault>,
+    /// Assertions about access.
+    pub assertions: Vec<Assertion>,
     /// What was left aside and why, one line each.
     pub notes: Vec<String>,
     /// How many files were read.
@@ -74,6 +77,7 @@ fn path_of(loading: &Loading) -> Arc<Path> {
 struct Loading {
     objects: Vec<Object>,
     faults: Vec<Fault>,
+    assertions: Vec<Assertion>,
     /// Kinds that are not ours, and how many of each.
     ignored: BTreeMap<String, usize>,
     files: usize,
@@ -122,6 +126,12 @@ impl Loading {
         if document.is_null() {
             return;
         }
+        if let Some((path, entries)) = assertions::list(document) {
+            let (read, wrong) = assertions::read(path, entries, &excerpt);
+            self.assertions.extend(read);
+            self.beside(&excerpt, wrong);
+            return;
+        }
         let text = |field: &str| document.get(field).and_then(Value::as_str);
         let (version, kind) = (text("apiVersion"), text("kind"));
         let group = version.and_then(|version| version.split_once('/')).map(|(group, _)| group);
@@ -148,7 +158,7 @@ impl Loading {
             }
             (Some(version), Some(kind)) if group == Some(api::GROUP) => {
                 let message = format!(
-                    "{version} {kind:?} is not known here: the kinds are Tenant, SubAdmin, Role and DeviceGrant of {}",
+                    "{version} {kind:?} is not known here: the kinds are Tenant, SubAdmin, Role and DeviceGrant (and AccessTest with its assertions) of {}",
                     api::API_VERSION
                 );
                 self.unread(excerpt.origin("kind"), None, message);
@@ -215,6 +225,7 @@ impl Loading {
         Loaded {
             objects: order::sorted(self.objects),
             faults,
+            assertions: self.assertions,
             notes: self
                 .ignored
                 .iter()

@@ -9,6 +9,7 @@
 //! `order` of judging, `pass` brings them into the database, `watch` starts
 //! over when something changes.
 
+mod assertions;
 mod document;
 mod fault;
 mod load;
@@ -17,17 +18,20 @@ mod order;
 mod origin;
 mod pass;
 mod references;
+mod rehearse;
 mod rules;
 mod surroundings;
 mod walk;
 mod watch;
 
+pub use assertions::Assertion;
 pub use fault::{Fault, FaultLine};
 pub use load::{Loaded, MAX_OBJECTS, load};
 pub use object::Object;
 pub use origin::Origin;
 pub use pass::{Done, Passes, Prune};
 pub use references::reference_faults;
+pub use rehearse::{in_memory, rehearse};
 pub use rules::rule_faults;
 pub use surroundings::FileSurroundings;
 pub use walk::{MAX_FILE, MAX_FILES};

@@ -3,32 +3,19 @@
 //! written twice. Nothing leaves: no mail, no file.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::fault::Fault;
 use super::load::Loaded;
-use super::pass::{Passes, Prune};
-use super::surroundings::FileSurroundings;
-use crate::domain::activation::LinkKey;
-use crate::domain::object::{Kind, ObjectKey};
+use super::rehearse::{in_memory, rehearse};
 use crate::domain::verdict::Reason;
-use crate::engine::{Engine, EngineError, Report, RootNamespaces, Spec};
-use crate::store::{Store, StoreError};
-
-/// Far enough for everything that would be judged again later.
-const AHEAD: Duration = Duration::from_secs(3600);
+use crate::engine::{EngineError, Report, RootNamespaces};
 
 /// Every object that a rule refuses. What its schema or a missing reference
 /// says against it is found by others, and not repeated here; nor is what only
 /// follows from that.
 pub async fn rule_faults(loaded: &Loaded, roots: RootNamespaces) -> Result<Vec<Fault>, EngineError> {
-    let store = in_memory().await.map_err(of_no_object)?;
-    // A key that nobody guesses is not needed where no link is sent.
-    let key = LinkKey::new(vec![0; 32]).ok_or_else(|| EngineError::Key("the key is too short".to_owned()))?;
-    let engine = Engine::new(store.clone(), "files", roots, key, [0; 32]);
-    let mut passes = Passes::new(engine, FileSurroundings::new(None), Prune::default());
-    passes.take(&without_absent_secrets(loaded)).await?;
-    passes.all(AHEAD, &mut |_| {}).await?;
+    let store = in_memory().await?;
+    let passes = rehearse(&store, loaded, "files", roots).await?;
     let mut faults = vec![];
     for done in passes.done() {
         let Some(report) = &done.report else { continue };
@@ -40,32 +27,6 @@ pub async fn rule_faults(loaded: &Loaded, roots: RootNamespaces) -> Result<Vec<F
     store.close().await;
     faults.sort();
     Ok(faults)
-}
-
-async fn in_memory() -> Result<Store, StoreError> {
-    let store = Store::in_memory().await?;
-    store.migrate().await?;
-    Ok(store)
-}
-
-fn of_no_object(source: StoreError) -> EngineError {
-    EngineError::Store { key: Box::new(ObjectKey::new(Kind::Tenant, "", "")), source }
-}
-
-/// Secrets may well live elsewhere: an account whose Secret is not in these
-/// files is judged without a password.
-fn without_absent_secrets(loaded: &Loaded) -> Loaded {
-    let mut loaded = loaded.clone();
-    for object in &mut loaded.objects {
-        if let Some(Spec::SubAdmin(spec)) = &mut object.spec {
-            let namespace = &object.key.namespace;
-            spec.password_secret_ref = spec
-                .password_secret_ref
-                .take()
-                .filter(|secret| loaded.facts.has_secret(namespace, &secret.name));
-        }
-    }
-    loaded
 }
 
 /// Field and message of a refusal that is told here.

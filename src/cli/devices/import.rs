@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -47,32 +47,9 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let (input, size): (Box<dyn Read + Send>, Option<u64>) = if self.file.as_os_str() == "-" {
-            (Box::new(io::stdin()), None)
-        } else {
-            let cannot = |error| Fail::because(format!("{} cannot be read", self.file.display()), error);
-            let file = File::open(&self.file).map_err(cannot)?;
-            let meta = file.metadata().map_err(cannot)?;
-            if meta.is_dir() {
-                return Err(Fail::Because(format!("{} is a folder: give a file", self.file.display())));
-            }
-            (Box::new(file), Some(meta.len()))
-        };
+        let input = Input::open(&self.file)?;
         let store = app::open(settings).await?;
-        let mut work = Work {
-            name: if size.is_some() { self.file.display().to_string() } else { "standard input".to_owned() },
-            source: self.source.filter(|name| !name.is_empty()),
-            store,
-            progress: progress(size),
-            tenants: HashMap::new(),
-            seen: HashSet::new(),
-            batch: vec![],
-            sum: Imported::default(),
-            faults: 0,
-        };
-        let result = work.all(BufReader::with_capacity(1 << 16, input)).await;
-        work.progress.finish_and_clear();
-        result?;
+        let work = Work::through(input, store, self.source.filter(|name| !name.is_empty())).await?;
         work.store.close().await;
         let Imported { added, changed, unchanged } = work.sum;
         let mut text = format!("{added} added, {changed} changed, {unchanged} unchanged");
@@ -81,6 +58,38 @@ impl Import {
         }
         out.line(&text)?;
         Ok(Verdict::from(work.faults == 0))
+    }
+}
+
+/// Imports a file of devices into a database that is open already; wrong lines
+/// are named, and one of them is enough to fail.
+pub(in super::super) async fn import_into(store: &Store, file: &Path) -> Result<(), Fail> {
+    let work = Work::through(Input::open(file)?, store.clone(), None).await?;
+    match work.faults {
+        0 => Ok(()),
+        _ => Err(Fail::Because(format!("{} is not in order: repair the lines named above", file.display()))),
+    }
+}
+
+/// What is imported.
+struct Input {
+    name: String,
+    size: Option<u64>,
+    lines: Box<dyn Read + Send>,
+}
+
+impl Input {
+    fn open(path: &Path) -> Result<Self, Fail> {
+        if path.as_os_str() == "-" {
+            return Ok(Self { name: "standard input".to_owned(), size: None, lines: Box::new(io::stdin()) });
+        }
+        let cannot = |error| Fail::because(format!("{} cannot be read", path.display()), error);
+        let file = File::open(path).map_err(cannot)?;
+        let meta = file.metadata().map_err(cannot)?;
+        if meta.is_dir() {
+            return Err(Fail::Because(format!("{} is a folder: give a file", path.display())));
+        }
+        Ok(Self { name: path.display().to_string(), size: Some(meta.len()), lines: Box::new(file) })
     }
 }
 
@@ -116,6 +125,25 @@ struct Work {
 }
 
 impl Work {
+    /// Imports everything; what came of it.
+    async fn through(input: Input, store: Store, source: Option<String>) -> Result<Self, Fail> {
+        let Input { name, size, lines } = input;
+        let mut work = Self {
+            name,
+            source,
+            store,
+            progress: progress(size),
+            tenants: HashMap::new(),
+            seen: HashSet::new(),
+            batch: vec![],
+            sum: Imported::default(),
+            faults: 0,
+        };
+        let result = work.all(BufReader::with_capacity(1 << 16, lines)).await;
+        work.progress.finish_and_clear();
+        result.map(|()| work)
+    }
+
     async fn all(&mut self, mut input: impl BufRead) -> Result<(), Fail> {
         let mut form: Option<Form> = None;
         let mut bytes = vec![];
