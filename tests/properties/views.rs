@@ -12,7 +12,7 @@ use tenantry::domain::capability::Capability;
 use tenantry::domain::permission::Pattern;
 use tenantry::domain::tier::Tier;
 use tenantry::engine::questions::{Asked as Question, Questions};
-use tenantry::store::Store;
+use tenantry::store::{Access, Store};
 
 use crate::acts::{VERBS, WORDS, any_world};
 use crate::harness::Postgres;
@@ -281,7 +281,8 @@ async fn compare(url: &str, few: u64) {
     let mut rows = [0, 0, 0];
     for seed in worlds(few) {
         let world = world(seed);
-        database.run(script(&world, seed, jiff::Timestamp::now().round(jiff::Unit::Second).unwrap())).await;
+        let real = questions.store().begin(Access::Read).await.unwrap().now();
+        database.run(script(&world, seed, real)).await;
         views_agree(&database, &world, seed).await;
         rules_agree(&questions, &world, seed).await;
         questions_agree(&questions, &world, seed).await;
@@ -338,12 +339,13 @@ fn views(migration: &str) -> String {
 
 /// Every rule that a view could forget is one that the worlds would miss.
 async fn forgetting_is_noticed(url: &str, migration: &str) {
-    Store::connect(url).await.unwrap().migrate().await.unwrap();
+    let store = Store::connect(url).await.unwrap();
+    store.migrate().await.unwrap();
     let database = match url.starts_with("sqlite") {
         true => Database::Sqlite(sqlx::SqlitePool::connect(url).await.unwrap()),
         false => Database::Postgres(sqlx::PgPool::connect(url).await.unwrap()),
     };
-    let real = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap();
+    let real = store.begin(Access::Read).await.unwrap().now();
     let worlds: Vec<_> = (0..60).map(|seed| (seed, world(seed))).collect();
     let mut missed: Vec<&str> = FORGOTTEN.iter().map(|(what, ..)| *what).collect();
     for (seed, world) in &worlds {
