@@ -12,6 +12,8 @@ mod commands;
 mod following;
 #[path = "cli/objects.rs"]
 mod objects;
+#[path = "cli/reverse.rs"]
+mod reverse;
 #[path = "cli/settings.rs"]
 mod settings;
 

@@ -79,3 +79,29 @@ async fn several_processes_may_migrate_at_once() {
         assert_eq!(all.join_all().await.len(), 6);
     }
 }
+
+#[tokio::test]
+async fn the_examples_of_the_page_about_views_run_on_both_databases() {
+    let page = std::fs::read_to_string(harness::in_tree("docs/views.md")).unwrap();
+    let examples: Vec<&str> =
+        page.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 5, "one for each view, and one for the parts");
+    let postgres = Postgres::shared().await.database("examples").await;
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = format!("sqlite://{}", folder.path().join("t.db").display());
+    for url in [&postgres, &sqlite] {
+        Store::connect(url).await.unwrap().migrate().await.unwrap();
+    }
+    let (pool, file) =
+        (sqlx::PgPool::connect(&postgres).await.unwrap(), sqlx::SqlitePool::connect(&sqlite).await.unwrap());
+    for example in examples {
+        sqlx::query(sqlx::AssertSqlSafe(example.to_owned())).fetch_all(&pool).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(example.to_owned())).fetch_all(&file).await.unwrap();
+    }
+    let tables = on_sqlite(&sqlite).await;
+    for view in ["effective_device_access", "account_capabilities", "visible_creators", "project_members"] {
+        for (column, _) in &tables[view] {
+            assert!(page.contains(&format!("`{column}`")), "{view}.{column} is not on the page");
+        }
+    }
+}

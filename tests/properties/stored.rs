@@ -346,7 +346,8 @@ fn chain(world: &World, script: &mut Script, device: usize, real: Timestamp) {
     let mut all = links;
     let mut stored = held;
     let mut marks = vec![];
-    if home.is_some() && script.roll(3) == 0 {
+    let overdue = script.roll(3) == 0;
+    if let Some(home) = home.filter(|_| overdue) {
         // An Assign that is over, or has not begun, and one behind it.
         let living = world.living();
         let hour = SignedDuration::from_hours(1);
@@ -357,14 +358,14 @@ fn chain(world: &World, script: &mut Script, device: usize, real: Timestamp) {
         let grants = [
             script.grant(
                 "Assign",
-                home.unwrap(),
+                home,
                 "{\"allow\":[{\"resources\":[\"*\"],\"operations\":[\"*\"]}]}",
                 over,
                 true,
             ),
             script.grant(
                 "Assign",
-                home.unwrap(),
+                home,
                 "{\"deny\":[{\"resources\":[\"*\"],\"operations\":[\"*\"]}]}",
                 ("NULL".to_owned(), "NULL".to_owned()),
                 true,
