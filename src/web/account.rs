@@ -209,5 +209,6 @@ fn rights(
         }
     }
     all.retain(|rights| !rights.lines.is_empty());
+    all.sort_by_key(|rights| rights.never);
     (all, beyond)
 }
