@@ -129,6 +129,8 @@ async fn activate(browser: &Browser, site: &Site, address: &str) {
 async fn a_person_activates_signs_in_and_out_on_a_phone_that_runs_no_scripts() {
     let site = Site::open().await;
     let browser = Browser::open(PHONE, true, false).await;
+    browser.go("data:text/html,<title>still</title><script>document.title='ran'</script>").await;
+    assert_eq!(browser.title().await, "still", "no scripts");
     browser.go(&site.link(KIM)).await;
     assert_eq!(browser.text("h1").await, "Choose your password");
     browser.picture("phone-activate").await;

@@ -137,6 +137,16 @@ impl Tx {
         self.write("DELETE FROM device", args![]).await
     }
 
+    /// The names of devices by their ids; those that are gone are left out.
+    pub async fn device_names(&mut self, ids: &[&str]) -> Result<BTreeMap<String, String>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT id, name FROM device WHERE id IN (SELECT jsonb_array_elements_text($1))",
+            sqlite: "SELECT id, name FROM device WHERE id IN (SELECT value FROM json_each($1))",
+        };
+        let rows = self.rows(sql, args![json(&ids)]).await?;
+        rows.iter().map(|row| Ok((row.text("id")?, row.text("name")?))).collect()
+    }
+
     /// One page of the inventory, in order of id, after `after`; only what
     /// lies in `tenant` or below if that is given.
     pub async fn list_devices(

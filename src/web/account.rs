@@ -1,4 +1,5 @@
 //! `/account`: who is signed in, what they may do, and which devices they see.
+//! Rules and devices are those of the evaluator, as `what-can` lists them.
 
 use std::sync::Arc;
 
@@ -12,20 +13,36 @@ use super::outside::Outside;
 use super::page::{self, View, fill};
 use super::signin::{Visitor, failed, language_of, to, visitor};
 use super::text::{self, AccountLabels, Language};
-use crate::domain::account::holding;
-use crate::domain::permission::{Holding, Permissions, Rule};
-use crate::domain::tier::Tier;
+use crate::domain::access::answer::Ground;
+use crate::domain::access::rules::InForce;
+use crate::domain::object::Kind;
+use crate::engine::questions::{DeviceRights, Page, Questions};
 use crate::engine::{Engine, Person};
+use crate::store::{Access, StoreError};
 
 /// So many lines of rights are shown; a longer list says how many more there
 /// are.
 const MOST_LINES: usize = 100;
 
+/// Devices on one page.
+const DEVICES: usize = 25;
+
+/// No device has a longer id.
+const MAX_ID: usize = 1024;
+
 #[derive(Default, Deserialize)]
 pub(super) struct Asked {
     /// Devices after this one.
     #[serde(default)]
-    after: Option<String>,
+    after: String,
+}
+
+impl Asked {
+    /// What cannot be an id asks for the first page.
+    fn after(&self) -> &str {
+        let whole = self.after.len() <= MAX_ID && !self.after.contains(char::is_control);
+        if whole { &self.after } else { "" }
+    }
 }
 
 #[derive(Serialize)]
@@ -63,6 +80,14 @@ struct Rights {
 struct Device {
     id: String,
     name: String,
+    may: String,
+}
+
+/// What the evaluator says of an account.
+struct Found {
+    rules: Vec<InForce>,
+    devices: Page<DeviceRights>,
+    names: std::collections::BTreeMap<String, String>,
 }
 
 /// GET `/account`.
@@ -72,36 +97,56 @@ pub(super) async fn show(
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    let visitor = match visitor(&engine, &outside, &headers).await {
-        Ok(Some(visitor)) => visitor,
-        Ok(None) => return to("login"),
-        Err(error) => return failed(&error, error.is_transient(), &headers),
-    };
-    let language = language_of(&visitor.person, &headers);
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
-    shown(&visitor, language, vec![], None, asked.after.is_some())
+    let shown = async {
+        let Some(visitor) = visitor(&engine, &outside, &headers).await? else { return Ok(None) };
+        let found = find(&engine, &visitor.person, asked.after()).await?;
+        Ok::<_, StoreError>(Some((visitor, found)))
+    };
+    match shown.await {
+        Ok(None) => to("login"),
+        Ok(Some((visitor, found))) => {
+            let language = language_of(&visitor.person, &headers);
+            page_of(&visitor, found, !asked.after().is_empty(), language)
+        }
+        Err(error) => failed(&error, error.is_transient(), &headers),
+    }
 }
 
-fn shown(
-    Visitor { person, form }: &Visitor,
-    language: Language,
-    devices: Vec<Device>,
-    next: Option<String>,
-    later: bool,
-) -> Response {
+async fn find(engine: &Engine, person: &Person, after: &str) -> Result<Found, StoreError> {
+    let questions = Questions::new(engine.store().clone());
+    let username = &person.account.settings.username;
+    let rules = questions.rules_of(username).await?.map(|found| found.rules).unwrap_or_default();
+    let devices = questions.devices_of(username, after, DEVICES).await?;
+    let devices = devices.unwrap_or(Page { items: vec![], next: None });
+    let ids: Vec<&str> = devices.items.iter().map(|device| device.device.as_str()).collect();
+    let names = engine.store().begin(Access::Read).await?.device_names(&ids).await?;
+    Ok(Found { rules, devices, names })
+}
+
+fn page_of(Visitor { person, form }: &Visitor, found: Found, later: bool, language: Language) -> Response {
+    let Found { rules, devices, mut names } = found;
     let labels = text::account_labels(language);
-    let (rights, beyond) = rights(person, &labels, language);
+    let (rights, beyond) = rights(person, &rules, &labels, language);
     let settings = &person.account.settings;
-    let tier = text::tier(settings.tier, language);
-    let tenant = person.chain.own().map(|tenant| tenant.settings.display_name.as_str());
     let facts = [
         (labels.login, Some(settings.email.as_str())),
         (labels.username, Some(settings.username.as_str())),
         (labels.company, settings.company.as_deref()),
-        (labels.tenant, tenant),
-        (labels.tier, Some(tier)),
+        (labels.tenant, person.chain.own().map(|tenant| tenant.settings.display_name.as_str())),
+        (labels.tier, Some(text::tier(settings.tier, language))),
     ];
     let facts = facts.into_iter().filter_map(|(label, value)| Some(Fact { label, value: value? })).collect();
+    let next = devices.next.map(|after| {
+        let after: String = url::form_urlencoded::byte_serialize(after.as_bytes()).collect();
+        format!("account?after={after}#devices")
+    });
+    let devices = devices.items.into_iter().map(|DeviceRights { device, operations }| {
+        let may: Vec<_> = operations.iter().map(|(word, _)| text::operation(word, language)).collect();
+        let name = names.remove(&device).filter(|name| !name.is_empty());
+        Device { name: name.unwrap_or_else(|| device.clone()), id: device, may: may.join(", ") }
+    });
+    let devices = devices.collect();
     let mut view = page::of_person(person, language);
     (view.title, view.wide) = (labels.title, true);
     let view = AccountView {
@@ -120,47 +165,50 @@ fn shown(
 }
 
 /// What an account may do, in words, and how many lines there is no room for.
-fn rights(person: &Person, labels: &AccountLabels, language: Language) -> (Vec<Rights>, usize) {
-    let settings = &person.account.settings;
-    let mut all = vec![];
-    let mut add = |title: String, never: bool, lines: Vec<String>| {
-        if !lines.is_empty() {
-            all.push(Rights { title, never, lines });
-        }
-    };
-    let capabilities = person.account.effective.capabilities.iter();
-    add(
-        labels.administer.to_owned(),
-        false,
-        capabilities.map(|right| text::capability(*right, language).to_owned()).collect(),
-    );
-    let lines = |rules: &[Rule]| rules.iter().map(|rule| text::rule(rule, language)).collect::<Vec<_>>();
-    if let Holding::Everything { .. } = holding(settings, &person.roles) {
-        let tenant = person.chain.own().map_or("", |tenant| &tenant.settings.display_name);
-        add(labels.may.to_owned(), false, vec![fill(labels.everything, |_| tenant)]);
-    } else {
-        add(labels.may.to_owned(), false, lines(&settings.permissions.allow));
-    }
-    // A deny does not bind Root (R5).
-    let binds = |rules: &Permissions| match settings.tier {
-        Tier::Root => vec![],
-        _ => lines(&rules.deny),
-    };
-    add(labels.never.to_owned(), true, binds(&settings.permissions));
-    for role in &person.roles {
-        let title = fill(labels.by_role, |_| &role.name);
-        let permissions = &role.content.permissions;
-        let never = format!("{title}: {}", labels.never.to_lowercase());
-        add(title, false, lines(&permissions.allow));
-        add(never, true, binds(permissions));
-    }
-    let mut room = MOST_LINES;
+fn rights(
+    person: &Person,
+    rules: &[InForce],
+    labels: &AccountLabels,
+    language: Language,
+) -> (Vec<Rights>, usize) {
+    let capabilities = &person.account.effective.capabilities;
+    let mut all = vec![Rights {
+        title: labels.administer.to_owned(),
+        never: false,
+        lines: capabilities.iter().map(|right| text::capability(*right, language).to_owned()).collect(),
+    }];
+    let mut room = MOST_LINES.saturating_sub(all.iter().map(|rights| rights.lines.len()).sum());
     let mut beyond = 0;
-    for rights in &mut all {
-        beyond += rights.lines.len().saturating_sub(room);
-        rights.lines.truncate(room);
-        room -= rights.lines.len();
+    for InForce { ground, rule, object } in rules {
+        if room == 0 {
+            beyond += 1;
+            continue;
+        }
+        room -= 1;
+        let never = matches!(ground, Ground::DeniedByAccount | Ground::DeniedByRole | Ground::DeniedByGrant);
+        let what = if never { labels.never } else { labels.may };
+        let title = match object {
+            Some(key) if key.kind == Kind::Role => {
+                format!("{what} ({})", fill(labels.by_role, |_| &key.name))
+            }
+            Some(key) if key.kind == Kind::DeviceGrant => {
+                format!("{what} ({})", fill(labels.by_grant, |_| &key.name))
+            }
+            _ => what.to_owned(),
+        };
+        let line = match ground {
+            Ground::RootHoldsAll | Ground::SuperAdminHoldsAll => {
+                let tenant = person.chain.own().map_or("", |tenant| &tenant.settings.display_name);
+                fill(labels.everything, |_| tenant)
+            }
+            _ => text::rule(rule, language),
+        };
+        match all.iter_mut().find(|rights| rights.title == title) {
+            Some(rights) => rights.lines.push(line),
+            None => all.push(Rights { title, never, lines: vec![line] }),
+        }
     }
     all.retain(|rights| !rights.lines.is_empty());
+    all.sort_by_key(|rights| rights.never);
     (all, beyond)
 }

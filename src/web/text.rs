@@ -11,7 +11,7 @@ use super::page::Notice;
 use crate::domain::activation::Purpose;
 use crate::domain::password::{MAX_LENGTH, MIN_LENGTH, Weakness};
 
-pub(super) use account::{AccountLabels, capability, labels as account_labels, more, rule, tier};
+pub(super) use account::{AccountLabels, capability, labels as account_labels, more, operation, rule, tier};
 pub(super) use signin::{LoginLabels, leaving, left, login, problem, way_in};
 
 /// A language that the pages speak.

@@ -208,6 +208,8 @@ on_both! {
             ("unproved@example.org", PASSWORD),
             ("invited@example.org", PASSWORD),
             ("kim", PASSWORD),
+            ("kim@example.org\0", PASSWORD),
+            ("kim@exam\nple.org", "pass\0word"),
             ("", PASSWORD),
             (&far, PASSWORD),
         ] {

@@ -16,6 +16,7 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::eventually;
 use super::guarded::{Guarded, free_port, run};
 use super::run::{Folder, shared};
 
@@ -48,6 +49,7 @@ fn start(folder: &Folder) -> Result<Driver, String> {
 pub(crate) struct Browser {
     client: reqwest::Client,
     session: String,
+    scripts: bool,
     _profile: tempfile::TempDir,
 }
 
@@ -93,13 +95,13 @@ impl Browser {
             "browserName": "chrome",
             "goog:chromeOptions": options,
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
-            "timeouts": { "pageLoad": 30_000, "script": 30_000 },
+            "timeouts": { "pageLoad": 30_000, "script": 30_000, "implicit": 10_000 },
         } } });
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
         let base = format!("http://127.0.0.1:{}/session", driver.port);
         let made = answered(client.post(&base).json(&asked)).await;
         let session = format!("{base}/{}", made["sessionId"].as_str().unwrap());
-        Self { client, session, _profile: profile }
+        Self { client, session, scripts, _profile: profile }
     }
 
     /// Ends the browser. One that is not closed ends with the test run.
@@ -147,9 +149,23 @@ impl Browser {
         self.post(&format!("element/{element}/value"), json!({ "text": text })).await;
     }
 
+    /// Clicks on what leads to another page, and waits until that is there: a
+    /// form is sent a moment after the click.
     pub(crate) async fn click(&self, css: &str) {
+        let old = self.find("html").await;
         let element = self.find(css).await;
-        self.post(&format!("element/{element}/click"), json!({})).await;
+        if self.scripts {
+            self.post(&format!("element/{element}/click"), json!({})).await;
+        } else {
+            // chromedriver waits for a script of its own after a tap, in vain.
+            self.post(&format!("element/{element}/value"), json!({ "text": "\u{e007}" })).await;
+        }
+        let gone = format!("{}/element/{old}/name", self.session);
+        eventually("the next page is there", Duration::from_secs(30), async || {
+            let answer = self.client.get(&gone).send().await.unwrap();
+            (!answer.status().is_success()).then_some(())
+        })
+        .await;
     }
 
     /// Presses the tabulator; the `id` or else the text of what has the focus.
@@ -192,7 +208,11 @@ impl Browser {
         let lines = lines.as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap());
         let events = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
         let sent = events.filter(|event| event["message"]["method"] == "Network.requestWillBeSent");
-        sent.map(|event| event["message"]["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
+        let sent = sent.map(|mut event| event["message"]["params"].take());
+        // The browser's own page that a window begins with is none of ours.
+        let ours =
+            sent.filter(|sent| sent["documentURL"].as_str().is_some_and(|url| url.starts_with("http")));
+        ours.map(|sent| sent["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Keeps a picture of the whole page among the artefacts of the build.

@@ -99,6 +99,28 @@ pub enum NoList {
     NotManaging,
 }
 
+/// Reads in one snapshot, again if the connection was lost. A macro, because
+/// the future of a function that takes an asynchronous closure is `Send` for
+/// one lifetime only, which a server of pages cannot use.
+macro_rules! again {
+    ($store:expr, |$tx:ident| $read:expr) => {{
+        let mut reruns = 0;
+        loop {
+            let attempt = async {
+                let mut snapshot = $store.begin(Access::Read).await?;
+                let $tx = &mut snapshot;
+                let value = $read.await?;
+                snapshot.commit().await?;
+                Ok::<_, StoreError>(value)
+            };
+            match attempt.await {
+                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
+                other => break other,
+            }
+        }
+    }};
+}
+
 impl Questions {
     /// The devices on which an account may do a documented operation, after the
     /// id `after`; none if there is no such account.
@@ -108,7 +130,7 @@ impl Questions {
         after: &str,
         limit: usize,
     ) -> Result<Option<Page<DeviceRights>>, StoreError> {
-        self.again(async |tx| devices_of(tx, account, after, limit).await).await
+        again!(self.store, |tx| devices_of(tx, account, after, limit))
     }
 
     /// Whose data an account sees, after the username `after`; none if there is
@@ -119,26 +141,19 @@ impl Questions {
         after: &str,
         limit: usize,
     ) -> Result<Option<Page<Creator>>, StoreError> {
-        self.again(async |tx| visible_creators(tx, account, after, limit).await).await
+        again!(self.store, |tx| visible_creators(tx, account, after, limit))
     }
 
     /// Who may do an operation on a resource, or on one device, after the
     /// username `after`. `asked` says what is asked; its account means nothing.
     pub async fn who_can(&self, asked: &Asked, after: &str, limit: usize) -> Result<Page<Who>, StoreError> {
-        self.again(async |tx| who_can(tx, asked, after, limit).await).await
+        again!(self.store, |tx| who_can(tx, asked, after, limit))
     }
 
     /// The rules of an account that answer questions without an id; none if
     /// there is no such account.
     pub async fn rules_of(&self, account: &str) -> Result<Option<Rules>, StoreError> {
-        self.again(async |tx| {
-            let Facts { asker, offers, now, .. } = tx.facts(&of(account)).await?;
-            let Some(Asker { subject, active }) = asker else { return Ok(None) };
-            let offers: Vec<Offer> = offers.into_iter().map(|(_, offer)| offer).collect();
-            let rules = without_device(&subject, &offers, now);
-            Ok(Some(Rules { account: subject.username, active, rules }))
-        })
-        .await
+        again!(self.store, |tx| rules_of(tx, account))
     }
 
     /// The list of users, after the username `after`: everybody, or what `reader`
@@ -149,25 +164,17 @@ impl Questions {
         after: &str,
         limit: usize,
     ) -> Result<Result<Page<User>, NoList>, StoreError> {
-        self.again(async |tx| users(tx, reader, after, limit).await).await
+        again!(self.store, |tx| users(tx, reader, after, limit))
     }
+}
 
-    /// Reads in one snapshot, again if the connection was lost.
-    async fn again<T>(&self, read: impl AsyncFn(&mut Tx) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut reruns = 0;
-        loop {
-            let attempt = async {
-                let mut tx = self.store.begin(Access::Read).await?;
-                let value = read(&mut tx).await?;
-                tx.commit().await?;
-                Ok::<T, StoreError>(value)
-            };
-            match attempt.await {
-                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
-                other => return other,
-            }
-        }
-    }
+/// The rules of one account.
+async fn rules_of(tx: &mut Tx, account: &str) -> Result<Option<Rules>, StoreError> {
+    let Facts { asker, offers, now, .. } = tx.facts(&of(account)).await?;
+    let Some(Asker { subject, active }) = asker else { return Ok(None) };
+    let offers: Vec<Offer> = offers.into_iter().map(|(_, offer)| offer).collect();
+    let rules = without_device(&subject, &offers, now);
+    Ok(Some(Rules { account: subject.username, active, rules }))
 }
 
 const fn of(account: &str) -> Names<'_> {

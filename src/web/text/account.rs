@@ -14,7 +14,6 @@ pub(in crate::web) struct AccountLabels {
     pub(in crate::web) company: &'static str,
     pub(in crate::web) tenant: &'static str,
     pub(in crate::web) tier: &'static str,
-    pub(in crate::web) until: &'static str,
     pub(in crate::web) sign_out: &'static str,
     pub(in crate::web) rights: &'static str,
     pub(in crate::web) no_rights: &'static str,
@@ -24,6 +23,7 @@ pub(in crate::web) struct AccountLabels {
     pub(in crate::web) never: &'static str,
     pub(in crate::web) everything: &'static str,
     pub(in crate::web) by_role: &'static str,
+    pub(in crate::web) by_grant: &'static str,
     pub(in crate::web) devices: &'static str,
     pub(in crate::web) no_devices: &'static str,
     pub(in crate::web) next: &'static str,
@@ -39,7 +39,6 @@ pub(in crate::web) const fn labels(language: Language) -> AccountLabels {
             company: "Company",
             tenant: "Belongs to",
             tier: "Level",
-            until: "Signed in until",
             sign_out: "Sign out",
             rights: "What you may do",
             no_rights: "You have no rights of your own yet. What others share with you stands with your devices.",
@@ -48,7 +47,8 @@ pub(in crate::web) const fn labels(language: Language) -> AccountLabels {
             may: "Allowed",
             never: "Never allowed",
             everything: "Everything in {tenant} and below it.",
-            by_role: "From the role {role}",
+            by_role: "by the role {role}",
+            by_grant: "shared with you: {grant}",
             devices: "Your devices",
             no_devices: "There is no device that you may see.",
             next: "More devices",
@@ -61,7 +61,6 @@ pub(in crate::web) const fn labels(language: Language) -> AccountLabels {
             company: "Firma",
             tenant: "Gehört zu",
             tier: "Stufe",
-            until: "Angemeldet bis",
             sign_out: "Abmelden",
             rights: "Was Sie dürfen",
             no_rights: "Sie haben noch keine eigenen Rechte. Was andere mit Ihnen teilen, steht bei Ihren Geräten.",
@@ -70,7 +69,8 @@ pub(in crate::web) const fn labels(language: Language) -> AccountLabels {
             may: "Erlaubt",
             never: "Nie erlaubt",
             everything: "Alles in {tenant} und darunter.",
-            by_role: "Aus der Rolle {role}",
+            by_role: "durch die Rolle {role}",
+            by_grant: "mit Ihnen geteilt: {grant}",
             devices: "Ihre Geräte",
             no_devices: "Es gibt kein Gerät, das Sie sehen dürfen.",
             next: "Weitere Geräte",
@@ -134,7 +134,7 @@ pub(in crate::web) fn rule(rule: &Rule, language: Language) -> String {
     let list = |patterns: &[Pattern], word: fn(&str, Language) -> Option<&'static str>| {
         patterns.iter().map(|pattern| words(pattern.as_str(), word, language)).collect::<Vec<_>>().join(", ")
     };
-    format!("{}: {}", list(&rule.resources, resource), list(&rule.operations, operation))
+    format!("{}: {}", list(&rule.resources, resource), list(&rule.operations, known_operation))
 }
 
 /// A dotted word for people. What stands in no vocabulary is shown as written,
@@ -183,7 +183,12 @@ fn resource(word: &str, language: Language) -> Option<&'static str> {
     })
 }
 
-fn operation(word: &str, language: Language) -> Option<&'static str> {
+/// An operation in words.
+pub(in crate::web) fn operation<'a>(word: &'a str, language: Language) -> &'a str {
+    known_operation(word, language).unwrap_or(word)
+}
+
+fn known_operation(word: &str, language: Language) -> Option<&'static str> {
     Some(match (language, word) {
         (Language::De, "view") => "ansehen",
         (Language::De, "operate") => "bedienen",
