@@ -4,6 +4,8 @@
 
 mod harness;
 
+#[path = "cli/access_tests.rs"]
+mod access_tests;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/commands.rs"]

@@ -44,6 +44,8 @@ mod order;
 mod projects;
 #[path = "engine/quotas.rs"]
 mod quotas;
+#[path = "engine/rehearsal.rs"]
+mod rehearsal;
 #[path = "engine/removal.rs"]
 mod removal;
 #[path = "engine/role_revisions.rs"]

@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::Verdict;
 use super::fail::Fail;
 use super::out::{Format, Out, tame};
-use crate::app;
+use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::engine::questions::{Answer, Asked, Object, Questions, Step};
+use crate::engine::questions::{Answer, Asked, Object, Step};
 
 /// What is asked.
 #[derive(Args)]
@@ -29,6 +29,9 @@ struct Asking {
     #[arg(long, value_name = "ACCOUNT")]
     creator: Option<String>,
 
+    #[command(flatten)]
+    what_if: WhatIf,
+
     /// Print the answer for programs
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
@@ -46,7 +49,7 @@ impl Asking {
 
     async fn answer(&self, settings: &Settings) -> Result<Answer, Fail> {
         let asked = self.asked()?;
-        let questions = open(settings).await?;
+        let questions = self.what_if.questions(settings).await?;
         let answer = questions.ask(&asked).await?;
         questions.store().close().await;
         Ok(answer)
@@ -69,11 +72,6 @@ impl Asking {
     }
 }
 
-/// The database that is asked.
-async fn open(settings: &Settings) -> Result<Questions, Fail> {
-    Ok(Questions::new(app::open(settings).await?))
-}
-
 /// May this account do that? Allowed or denied, with the reason that decided
 ///
 /// Exits with 0 if it is allowed and with 1 if it is denied. The answer is about rights: whether an
@@ -81,7 +79,7 @@ async fn open(settings: &Settings) -> Result<Questions, Fail> {
 /// be a pattern (cameras.*, *), which asks whether all of it is allowed.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  tenantry check kim view device/cam-17\n  tenantry check kim@example.org operate dashboard -o json\n  tenantry check na view cameras.archive --creator kim"
+    after_help = "Examples:\n  tenantry check kim view device/cam-17\n  tenantry check kim@example.org operate dashboard -o json\n  tenantry check na view cameras.archive --creator kim\n  tenantry check kim view device/cam-17 -f accounts/     as if these files were applied"
 )]
 pub(super) struct Check {
     #[command(flatten)]

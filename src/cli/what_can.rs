@@ -8,21 +8,24 @@ use serde::Serialize;
 use super::Verdict;
 use super::fail::Fail;
 use super::out::{Format, Out, tame};
-use crate::app;
+use super::what_if::WhatIf;
 use crate::config::Settings;
 use crate::domain::access::rules::InForce;
-use crate::engine::questions::{DeviceRights, Questions};
+use crate::engine::questions::DeviceRights;
 
 const PAGE: usize = 500;
 
 /// What may this account do? Its rules and its devices, each with the reason
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  tenantry what-can kim\n  tenantry what-can kim@example.org -o json\n\nEach page of devices is as of the moment at which it was read."
+    after_help = "Examples:\n  tenantry what-can kim\n  tenantry what-can kim@example.org -o json\n  tenantry what-can kim -f accounts/     as if these files were applied\n\nEach page of devices is as of the moment at which it was read."
 )]
 pub(super) struct WhatCan {
     /// Username or e-mail
     account: String,
+
+    #[command(flatten)]
+    what_if: WhatIf,
 
     /// Print an object with `devices` and `rules` for programs
     #[arg(short, long, value_name = "FORMAT")]
@@ -85,7 +88,7 @@ struct Head {
 
 impl WhatCan {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let questions = Questions::new(app::open(settings).await?);
+        let questions = self.what_if.questions(settings).await?;
         let unknown = || Fail::Because("no account has this username or e-mail: correct it".to_owned());
         let rules = questions.rules_of(&self.account).await?.ok_or_else(unknown)?;
         let head = Head {

@@ -66,9 +66,9 @@ impl AppliedAs {
     ) -> Result<Passes, Fail> {
         let source = app::source_of(path, self.source.as_deref())?;
         let roots = RootNamespaces::named(&self.root_namespaces).unwrap_or(RootNamespaces::Any);
-        files::rehearse(store, loaded, &source, roots).await.map_err(|error| {
-            Fail::Because(format!("the files could not be tried: {}", with_causes(&error)))
-        })
+        files::rehearse(store, loaded, &source, roots)
+            .await
+            .map_err(|error| Fail::Because(format!("the files could not be tried: {}", with_causes(&error))))
     }
 }
 

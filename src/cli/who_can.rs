@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::Verdict;
 use super::fail::{Fail, out_error};
 use super::out::{Format, Out, tame};
-use crate::app;
+use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::engine::questions::{Asked, Questions};
+use crate::engine::questions::Asked;
 
 const PAGE: usize = 200;
 
@@ -24,6 +24,9 @@ pub(super) struct WhoCan {
     /// On what: a resource, with a device id behind a slash if it is about one
     #[arg(value_name = "RESOURCE[/ID]")]
     resource: String,
+
+    #[command(flatten)]
+    what_if: WhatIf,
 
     /// Print a list for programs
     #[arg(short, long, value_name = "FORMAT")]
@@ -44,7 +47,7 @@ impl WhoCan {
         };
         // Each account found takes the place of this one.
         let asked = Asked::new("anybody", &self.operation, resource, device, None).map_err(Fail::usage)?;
-        let questions = Questions::new(app::open(settings).await?);
+        let questions = self.what_if.questions(settings).await?;
         let mut list = out.list(self.output);
         let header = line("ACCOUNT", "REASON");
         let mut after = Some(String::new());

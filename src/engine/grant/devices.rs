@@ -335,7 +335,7 @@ async fn report(pass: &mut Pass<'_>, work: Work<'_>, mut plan: Plan) -> Step<Set
                 tally.requested += seen.devices;
                 continue;
             }
-            Fate::Are(State::Idle) => (0, 0),
+            Fate::Are(State::Idle) | Fate::Left => (0, 0),
         };
         tally.applied += applied;
         tally.refused += refused;

@@ -18,6 +18,8 @@ pub(super) enum Fate {
     Are(State),
     /// They are given, as far as limits leave room.
     Given(Met),
+    /// They are new to a grant that is refused: it is not about them yet.
+    Left,
 }
 
 /// What becomes of all devices of a grant.
@@ -48,7 +50,7 @@ impl Plan {
             let fate = match decide(work.grant.mode, work.open, &claim, standing, other, now) {
                 // A refused grant keeps what it gave and gives nothing more.
                 Decision::Wants | Decision::Are(State::Applied) if new && !work.may_give => {
-                    Fate::Are(standing.mark.unwrap_or(State::Idle))
+                    standing.mark.map_or(Fate::Left, Fate::Are)
                 }
                 Decision::Are(state) => {
                     held_by.extend(other.filter(|_| state == State::Waiting));
@@ -83,7 +85,7 @@ impl Plan {
             Fate::Given(Met::Until(last, _)) => {
                 Some(Given { key: seen.key.clone(), until: Some(last.clone()) })
             }
-            Fate::Given(Met::Nothing) | Fate::Are(_) => None,
+            Fate::Given(Met::Nothing) | Fate::Are(_) | Fate::Left => None,
         })
         .collect()
     }
@@ -94,7 +96,7 @@ impl Plan {
         each.map(|(seen, fate)| match fate {
             Fate::Given(Met::All) => seen.devices,
             Fate::Given(Met::Until(_, given)) => *given,
-            Fate::Given(Met::Nothing) | Fate::Are(_) => 0,
+            Fate::Given(Met::Nothing) | Fate::Are(_) | Fate::Left => 0,
         })
         .sum()
     }
@@ -106,7 +108,7 @@ impl Plan {
         each.filter_map(|(seen, fate)| {
             let (state, after) = match fate {
                 Fate::Are(state) => (*state, String::new()),
-                Fate::Given(Met::All) => return None,
+                Fate::Given(Met::All) | Fate::Left => return None,
                 Fate::Given(Met::Nothing) => (State::Refused, String::new()),
                 Fate::Given(Met::Until(last, _)) => (State::Refused, last.clone()),
             };
