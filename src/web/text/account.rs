@@ -184,7 +184,7 @@ fn resource(word: &str, language: Language) -> Option<&'static str> {
 }
 
 /// An operation in words.
-pub(in crate::web) fn operation<'a>(word: &'a str, language: Language) -> &'a str {
+pub(in crate::web) fn operation(word: &str, language: Language) -> &str {
     known_operation(word, language).unwrap_or(word)
 }
 
