@@ -112,10 +112,10 @@ async fn r8_get_and_head_change_nothing() {
 async fn r8_of_many_parallel_posts_with_one_token_exactly_one_succeeds() {
     let site = Site::new().await;
     let (_, token) = site.world.invite(Purpose::Activate).await;
-    let posts = (0..8).map(|_| site.post(&token, GOOD, GOOD));
+    let posts = (0..16).map(|_| site.post(&token, GOOD, GOOD));
     let pages = futures::future::join_all(posts).await;
     let with = |status| pages.iter().filter(|page| page.status == status).count();
-    assert_eq!((with(200), with(410)), (1, 7));
+    assert_eq!((with(200), with(410)), (1, 15));
     let used = pages.iter().find(|page| page.status == 410).unwrap();
     assert_eq!(used.title(), "This link has been used");
 }
@@ -174,6 +174,57 @@ async fn garbled_foreign_and_missing_tokens_all_get_the_same_page() {
         for page in [site.get(bad).await, site.post(bad, GOOD, GOOD).await] {
             assert_eq!((page.status, &page.body), (404, &reference.body), "{bad}");
         }
+    }
+}
+
+#[tokio::test]
+async fn r8_a_token_that_differs_in_one_letter_opens_nothing() {
+    let site = Site::new().await;
+    let (_, token) = site.world.invite(Purpose::Confirm).await;
+    let before = site.state().await;
+    for at in 0..token.len() {
+        let other = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
+        let guess = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+        assert_eq!(site.post(&guess, "", "").await.status, 404, "{guess}");
+    }
+    assert_eq!(site.state().await, before);
+    assert_eq!(site.post(&token, "", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn r8_the_link_of_a_deleted_account_is_unknown_and_a_retired_one_is_closed() {
+    let site = Site::new().await;
+    let lou = site.world.another("lou", "lou@north-fleet.example").await;
+    let valid = SignedDuration::from_hours(1);
+    let (_, gone) = site.world.invite_for(lou.id, Purpose::Activate, valid).await;
+    let (_, retired) = site.world.invite(Purpose::Activate).await;
+    let mut tx = site.world.write().await;
+    tx.delete_account(lou.id).await.unwrap();
+    tx.retire_account(site.world.account.id).await.unwrap();
+    tx.commit().await.unwrap();
+    for (token, status) in [(gone, 404), (retired, 403)] {
+        assert_eq!(site.get(&token).await.status, status);
+        assert_eq!(site.post(&token, GOOD, GOOD).await.status, status);
+    }
+    assert!(!site.world.now().await.has_password);
+}
+
+#[tokio::test]
+async fn a_host_that_a_request_makes_up_appears_nowhere() {
+    let site = Site::new().await;
+    let (_, token) = site.world.invite(Purpose::Confirm).await;
+    let url = format!("http://{}/activate", site.address);
+    let evil = |request: reqwest::RequestBuilder| {
+        request
+            .header("host", "evil.example")
+            .header("x-forwarded-host", "evil.example")
+            .header("forwarded", "host=evil.example")
+    };
+    let form = evil(site.client.get(format!("{url}?token={token}"))).send().await.unwrap();
+    let done = evil(site.client.post(&url)).form(&[("token", &*token)]).send().await.unwrap();
+    for answer in [page(form).await, page(done).await] {
+        assert_eq!(answer.status, 200);
+        assert!(!answer.body.contains("evil") && !format!("{:?}", answer.headers).contains("evil"));
     }
 }
 
