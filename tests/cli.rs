@@ -12,6 +12,8 @@ mod commands;
 mod following;
 #[path = "cli/objects.rs"]
 mod objects;
+#[path = "cli/questions.rs"]
+mod questions;
 #[path = "cli/settings.rs"]
 mod settings;
 
