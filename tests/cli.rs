@@ -14,6 +14,8 @@ mod commands;
 mod following;
 #[path = "cli/objects.rs"]
 mod objects;
+#[path = "cli/questions.rs"]
+mod questions;
 #[path = "cli/reverse.rs"]
 mod reverse;
 #[path = "cli/settings.rs"]

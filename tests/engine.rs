@@ -42,6 +42,8 @@ mod moves;
 mod order;
 #[path = "engine/projects.rs"]
 mod projects;
+#[path = "engine/questions.rs"]
+mod questions;
 #[path = "engine/quotas.rs"]
 mod quotas;
 #[path = "engine/rehearsal.rs"]

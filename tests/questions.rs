@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use tenantry::engine::questions::{Answer, Asked as Question, Questions};
-use tenantry::store::Store;
+use tenantry::store::{Access, Store};
 
 use acts::{VERBS, WORDS, any_world};
 use model::{Asked, World};
@@ -60,7 +60,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 /// The question as somebody writes it; every other account goes by its e-mail,
 /// in letters of another case.
 fn question(who: usize, asked: &Asked) -> Question {
-    let name = |at: usize| if at % 2 == 0 { format!("A{at}") } else { format!("A{at}@Example.ORG") };
+    let name = |at: usize| if at.is_multiple_of(2) { format!("A{at}") } else { format!("A{at}@Example.ORG") };
     let device = asked.device.map(|at| format!("d{at}"));
     let creator = asked.creator.map(name);
     Question::new(&name(who), &asked.operation, &asked.resource, device.as_deref(), creator.as_deref())
@@ -70,7 +70,8 @@ fn question(who: usize, asked: &Asked) -> Question {
 async fn compare(url: &str, world: &World, asked: &[Asked], met: &mut BTreeMap<&'static str, usize>) {
     let store = Store::connect(url).await.unwrap();
     store.migrate().await.unwrap();
-    written::write(url, world).await;
+    let clock = store.begin(Access::Read).await.unwrap().now();
+    written::write(url, world, clock).await;
     let questions = Questions::new(store);
     let all: Vec<(usize, &Asked)> =
         (0..=world.accounts.len()).flat_map(|who| asked.iter().map(move |asked| (who, asked))).collect();

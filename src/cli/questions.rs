@@ -8,7 +8,8 @@ use super::fail::Fail;
 use super::out::{Format, Out, tame};
 use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::engine::questions::{Answer, Asked, Object, Step};
+use crate::domain::access::answer::Effect;
+use crate::engine::questions::{Answer, Asked, AskedRight, Object, RightAnswer, Step};
 
 /// What is asked.
 #[derive(Args)]
@@ -17,12 +18,13 @@ struct Asking {
     #[arg(value_name = "ACCOUNT")]
     account: String,
 
-    /// What it wants to do, such as view
-    #[arg(value_name = "OPERATION")]
+    /// What it wants to do, such as view; or a capability, such as ManageUsers
+    #[arg(value_name = "OPERATION|CAPABILITY")]
     operation: String,
 
-    /// On what: device, cameras.archive, bucket.north-temps; with /ID a device by its id
-    #[arg(value_name = "RESOURCE[/ID]")]
+    /// On what: device, cameras.archive, bucket.north-temps; with /ID a device by its id; for a
+    /// capability tenant/NAMESPACE/NAME, subadmin/..., role/... or group/NAMESPACE/TENANT/GROUP
+    #[arg(value_name = "RESOURCE[/ID]|KIND/REF")]
     resource: String,
 
     /// Whose data it is about: a username or an e-mail
@@ -47,16 +49,28 @@ impl Asking {
             .map_err(Fail::usage)
     }
 
-    async fn answer(&self, settings: &Settings) -> Result<Answer, Fail> {
+    async fn said(&self, settings: &Settings) -> Result<Said, Fail> {
+        if let Some(capability) = AskedRight::capability(&self.operation) {
+            if self.creator.is_some() {
+                return Err(Fail::Usage("--creator belongs to questions about operations".to_owned()));
+            }
+            let source = self.what_if.source();
+            let asked = AskedRight::new(&self.account, capability, &self.resource, source);
+            let asked = asked.map_err(Fail::usage)?;
+            let questions = self.what_if.questions(settings).await?;
+            let answer = questions.ask_right(&asked).await?;
+            questions.store().close().await;
+            return Ok(Said::right(answer));
+        }
         let asked = self.asked()?;
         let questions = self.what_if.questions(settings).await?;
         let answer = questions.ask(&asked).await?;
         questions.store().close().await;
-        Ok(answer)
+        Ok(Said::access(answer))
     }
 
     /// The answer in one sentence and the reason in another.
-    fn headline(&self, answer: &Answer, out: &mut Out) -> Result<(), Fail> {
+    fn headline(&self, answer: &Said, out: &mut Out) -> Result<(), Fail> {
         let may = if answer.allowed { out.green("allowed") } else { out.red("denied") };
         let (account, operation, resource) =
             (tame(&self.account), tame(&self.operation), tame(&self.resource));
@@ -79,7 +93,7 @@ impl Asking {
 /// be a pattern (cameras.*, *), which asks whether all of it is allowed.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  tenantry check kim view device/cam-17\n  tenantry check kim@example.org operate dashboard -o json\n  tenantry check na view cameras.archive --creator kim\n  tenantry check kim view device/cam-17 -f accounts/     as if these files were applied"
+    after_help = "Examples:\n  tenantry check kim view device/cam-17\n  tenantry check kim@example.org operate dashboard -o json\n  tenantry check na view cameras.archive --creator kim\n  tenantry check na ManageUsers subadmin/acme/kim\n  tenantry check kim view device/cam-17 -f accounts/     as if these files were applied"
 )]
 pub(super) struct Check {
     #[command(flatten)]
@@ -93,11 +107,41 @@ pub(super) struct Check {
 /// answer. Exits with 0 if it is allowed and with 1 if it is denied.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  tenantry explain kim view device/cam-17\n  tenantry explain na view cameras.archive --creator kim -o yaml"
+    after_help = "Examples:\n  tenantry explain kim view device/cam-17\n  tenantry explain na view cameras.archive --creator kim -o yaml\n  tenantry explain na ManageUserGroups group/acme/acme/field"
 )]
 pub(super) struct Explain {
     #[command(flatten)]
     asking: Asking,
+}
+
+/// What is shown of an answer of either sort.
+struct Said {
+    allowed: bool,
+    active: bool,
+    reason: &'static str,
+    message: String,
+    steps: Vec<Step>,
+    changes: Vec<String>,
+    suffices: bool,
+}
+
+impl Said {
+    fn access(answer: Answer) -> Self {
+        let Answer { allowed, active, reason, message, filtered: _, steps, advice } = answer;
+        let changes = advice.changes.iter().map(ToString::to_string).collect();
+        let reason = reason.as_str();
+        Self { allowed, active, reason, message, steps, changes, suffices: advice.suffices }
+    }
+
+    /// A refusal of authority says itself what to change.
+    fn right(answer: RightAnswer) -> Self {
+        let RightAnswer { allowed, active, reason, message, objects } = answer;
+        let effect = if allowed { Effect::Allows } else { Effect::Denies };
+        let step =
+            |object| Step { rule: "R2".to_owned(), object: Some(object), effect, message: message.clone() };
+        let steps = objects.into_iter().map(step).collect();
+        Self { allowed, active, reason, steps, message, changes: vec![], suffices: false }
+    }
 }
 
 /// As programs read it.
@@ -110,29 +154,22 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<&'a [Step]>,
     #[serde(rename = "toFlip", skip_serializing_if = "Option::is_none")]
-    to_flip: Option<Flip>,
+    to_flip: Option<Flip<'a>>,
 }
 
 /// What leads to the opposite answer.
 #[derive(Serialize)]
-struct Flip {
-    changes: Vec<String>,
+struct Flip<'a> {
+    changes: &'a [String],
     suffices: bool,
 }
 
-impl Flip {
-    fn of(answer: &Answer) -> Self {
-        let changes = answer.advice.changes.iter().map(ToString::to_string).collect();
-        Self { changes, suffices: answer.advice.suffices }
-    }
-}
-
-fn shown(answer: &Answer) -> Shown<'_> {
+fn shown(said: &Said) -> Shown<'_> {
     Shown {
-        allowed: answer.allowed,
-        active: answer.active,
-        reason: answer.reason.as_str(),
-        message: &answer.message,
+        allowed: said.allowed,
+        active: said.active,
+        reason: said.reason,
+        message: &said.message,
         steps: None,
         to_flip: None,
     }
@@ -140,7 +177,7 @@ fn shown(answer: &Answer) -> Shown<'_> {
 
 impl Check {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let answer = self.asking.answer(settings).await?;
+        let answer = self.asking.said(settings).await?;
         match self.asking.output {
             Some(format) => out.value(format, &shown(&answer))?,
             None => self.asking.headline(&answer, out)?,
@@ -151,8 +188,8 @@ impl Check {
 
 impl Explain {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let answer = self.asking.answer(settings).await?;
-        let flip = Flip::of(&answer);
+        let answer = self.asking.said(settings).await?;
+        let flip = Flip { changes: &answer.changes, suffices: answer.suffices };
         if let Some(format) = self.asking.output {
             let shown = Shown { steps: Some(&answer.steps), to_flip: Some(flip), ..shown(&answer) };
             out.value(format, &shown)?;
@@ -173,7 +210,7 @@ impl Explain {
             let opposite = if answer.allowed { "To deny it:" } else { "To allow it:" };
             out.line("")?;
             out.line(opposite)?;
-            for change in &flip.changes {
+            for change in flip.changes {
                 out.line(&format!("  - {}", tame(change)))?;
             }
             if !flip.suffices {

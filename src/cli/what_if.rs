@@ -30,7 +30,8 @@ pub(super) struct WhatIf {
 /// As what files would be applied.
 #[derive(Args)]
 pub(super) struct AppliedAs {
-    /// The name under which the files would be applied [default: their full path]
+    /// The source that the files are applied as [default: their full path]; without files, the
+    /// source whose objects are meant if several have one of the same name
     #[arg(long, value_name = "NAME", env = "TENANTRY_SOURCE")]
     source: Option<String>,
 
@@ -40,6 +41,11 @@ pub(super) struct AppliedAs {
 }
 
 impl WhatIf {
+    /// The source that was named, if one was.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.source.source.as_deref().filter(|name| !name.is_empty())
+    }
+
     /// Where to ask.
     pub(super) async fn questions(&self, settings: &Settings) -> Result<Questions, Fail> {
         let store = app::open(settings).await?;

@@ -5,6 +5,7 @@
 
 mod escalation;
 mod sight;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use super::verdict::{Reason, Refusal};
 
 pub use escalation::{Above, Theirs, within_capabilities, within_holding, within_scope, within_theirs};
 pub use sight::{Sight, sight};
+pub use subscription::subscription;
 
 /// The account that answers for an object, with what its authority rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::sql::args;
 use super::{StoreError, Tx};
+use crate::domain::object::ObjectKey;
 
 impl Tx {
     /// Every tenant in force whose object is called `namespace/name`, with the
@@ -22,5 +23,31 @@ impl Tx {
         let rows =
             self.rows(sql, args![namespace, name, source.unwrap_or_default(), source.is_none()]).await?;
         rows.iter().map(|row| Ok((row.text("source")?, row.uuid("id")?))).collect()
+    }
+
+    /// The sources that have an object of this kind and name, one of them or
+    /// any.
+    pub async fn sources_of(
+        &mut self,
+        key: &ObjectKey,
+        source: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT source FROM object WHERE kind = $1 AND namespace = $2 AND name = $3
+            AND applied_generation IS NOT NULL AND (source = $4 OR $5) ORDER BY source LIMIT 16";
+        let args =
+            args![key.kind.as_str(), &key.namespace, &key.name, source.unwrap_or_default(), source.is_none()];
+        self.rows(sql, args).await?.iter().map(|row| row.text("source")).collect()
+    }
+
+    /// The generation in force of each of these objects, in their order.
+    pub async fn generations(&mut self, keys: &[ObjectKey]) -> Result<Vec<Option<i64>>, StoreError> {
+        let sql = "SELECT applied_generation FROM object WHERE kind = $1 AND namespace = $2 AND name = $3
+            AND applied_generation IS NOT NULL ORDER BY source LIMIT 1";
+        let mut found = vec![];
+        for key in keys {
+            let row = self.row(sql, args![key.kind.as_str(), &key.namespace, &key.name]).await?;
+            found.push(row.map(|row| row.int("applied_generation")).transpose()?);
+        }
+        Ok(found)
     }
 }

@@ -76,9 +76,8 @@ fn in_time(grant: &GrantRow) -> bool {
     start.is_none_or(|start| now() >= start) && end.is_none_or(|end| now() < end)
 }
 
-pub(crate) async fn write(url: &str, world: &World) {
-    // A little behind the database's clock: what begins now has begun.
-    let clock = Timestamp::from_second(Timestamp::now().as_second() - 60).unwrap();
+/// Writes a world; what begins or ends now has done so at `clock`.
+pub(crate) async fn write(url: &str, world: &World, clock: Timestamp) {
     let mut script = Script::default();
     tenants(&mut script, world);
     roles(&mut script, world);
@@ -99,7 +98,11 @@ pub(crate) async fn write(url: &str, world: &World) {
 }
 
 fn tenants(script: &mut Script, world: &World) {
-    for (at, row) in world.tenants.iter().enumerate() {
+    // A tenant may have moved below a later one.
+    let mut order: Vec<usize> = (0..world.tenants.len()).collect();
+    order.sort_by_key(|at| world.line(*at).len());
+    for at in order {
+        let row = &world.tenants[at];
         let object = script.object(&row.key);
         let settings = &row.tenant.settings;
         let values = [

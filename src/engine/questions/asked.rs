@@ -54,6 +54,14 @@ pub enum Malformed {
     /// The id of the device.
     #[error("the id of a device must have 1 to {DEVICE} characters and no control characters")]
     Device,
+    /// The object of a question about a right.
+    #[error(
+        "the object must be tenant/NAMESPACE/NAME, subadmin/NAMESPACE/NAME, role/NAMESPACE/NAME or group/NAMESPACE/TENANT/GROUP"
+    )]
+    Thing,
+    /// A subscription is a tenant's.
+    #[error("ManageSubscription is about a tenant: name tenant/NAMESPACE/NAME")]
+    Subscription,
 }
 
 impl Malformed {
@@ -62,6 +70,7 @@ impl Malformed {
         match self {
             Self::Account { part } | Self::Word { part } => part,
             Self::Device => "device",
+            Self::Thing | Self::Subscription => "object",
         }
     }
 }
@@ -117,9 +126,14 @@ fn bounded(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-fn name(part: &'static str, text: &str) -> Result<String, Malformed> {
+pub(super) fn name(part: &'static str, text: &str) -> Result<String, Malformed> {
     let text = text.trim();
     if bounded(text, ACCOUNT) { Ok(text.to_owned()) } else { Err(Malformed::Account { part }) }
+}
+
+/// Whether a text can be a part of an object's reference.
+pub(super) fn part(text: &str) -> bool {
+    bounded(text, WORD)
 }
 
 fn id(text: &str) -> Result<String, Malformed> {

@@ -6,6 +6,7 @@
 mod answer;
 mod asked;
 mod reverse;
+mod right;
 
 use crate::domain::access::decide;
 use crate::domain::access::facts::{Covers, Device, Holder, Named, Offer, Question};
@@ -18,6 +19,7 @@ use crate::store::{Access, Store, StoreError, Tx};
 pub use answer::{Answer, Object, Step};
 pub use asked::{Asked, Malformed};
 pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
+pub use right::{AskedRight, RightAnswer, Thing};
 
 /// How often a question is asked again when the connection was lost.
 const RERUNS: u32 = 3;
@@ -61,6 +63,23 @@ impl Questions {
         let answer = answer_in(&mut tx, asked).await?;
         tx.commit().await?;
         Ok(answer)
+    }
+
+    /// Answers a question about an administrative right as things stand now.
+    pub async fn ask_right(&self, asked: &AskedRight) -> Result<RightAnswer, StoreError> {
+        let mut reruns = 0;
+        loop {
+            let attempt = async {
+                let mut tx = self.store.begin(Access::Read).await?;
+                let answer = right::answer(&mut tx, asked).await?;
+                tx.commit().await?;
+                Ok(answer)
+            };
+            match attempt.await {
+                Err(error) if StoreError::is_transient(&error) && reruns < RERUNS => reruns += 1,
+                other => return other,
+            }
+        }
     }
 
     /// Answers many questions as things stand at one moment, in their order.

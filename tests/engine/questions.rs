@@ -1,0 +1,187 @@
+//! Questions about access, asked of what the engine has written.
+
+use std::time::Duration;
+
+use crate::fleet::{account, grant, lands, tenant, to_account, to_tenant};
+use crate::on_both;
+use crate::world::{ACME, World, all_ready};
+use tenantry::domain::access::answer::{Effect, Ground};
+use tenantry::domain::access::sections::SECTIONS;
+use tenantry::engine::questions::{Answer, Asked, Questions};
+use tenantry::store::Access;
+
+const VIEW: &str = "permissions: {allow: [{resources: [device], operations: [view]}]}";
+
+fn asked(
+    account: &str,
+    operation: &str,
+    resource: &str,
+    device: Option<&str>,
+    creator: Option<&str>,
+) -> Asked {
+    Asked::new(account, operation, resource, device, creator).unwrap()
+}
+
+fn questions(world: &World) -> Questions {
+    Questions::new(world.engine.store().clone())
+}
+
+async fn device(world: &World, account: &str, device: &str) -> Answer {
+    questions(world).ask(&asked(account, "view", "device", Some(device), None)).await.unwrap()
+}
+
+async fn sees(world: &World, account: &str, id: &str) -> bool {
+    device(world, account, id).await.allowed
+}
+
+async fn section(world: &World, account: &str, section: &str, creator: Option<&str>) -> Answer {
+    questions(world).ask(&asked(account, "view", section, None, creator)).await.unwrap()
+}
+
+async fn after(world: &World, seconds: i64) -> jiff::Timestamp {
+    let now = world.engine.store().begin(Access::Read).await.unwrap().now();
+    now + jiff::SignedDuration::from_secs(seconds)
+}
+
+async fn until(world: &World, time: jiff::Timestamp) {
+    while after(world, 0).await < time {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+on_both! {
+    async fn an_answer_names_every_object_with_its_generation_and_the_revision_of_a_role(world) {
+        lands(&mut world).await;
+        all_ready(&world.apply(&format!("
+kind: Role
+metadata: {{namespace: root, name: operator}}
+spec: {{tenantRef: {{name: acme}}, {VIEW}}}")).await);
+        all_ready(&world.apply(&account("kim", "acme", "roles: [{name: operator}]")).await);
+        all_ready(&world.apply(&account("kim", "acme", "roles: [{name: operator}], company: ACME")).await);
+        world.import(&[("d1", Some("/acme"))]).await;
+
+        let answer = device(&world, "KIM@example.org", "d1").await;
+        assert_eq!((answer.allowed, answer.active, answer.reason), (true, false, Ground::AllowedByRole));
+        let sees = answer.steps[0].object.as_ref().unwrap();
+        assert_eq!((answer.steps[0].effect, sees.name.as_str(), sees.generation), (Effect::Shows, "kim", Some(2)));
+        let step = answer.steps.iter().find(|step| step.effect == Effect::Allows).unwrap();
+        let role = step.object.as_ref().unwrap();
+        assert_eq!((role.name.as_str(), role.generation), ("operator", Some(1)));
+        let revision = world.by_hand("SELECT revision FROM role").await;
+        assert_eq!(role.revision, revision);
+
+        let nobody = device(&world, "nobody", "d1").await;
+        assert_eq!((nobody.allowed, nobody.active, nobody.reason), (false, false, Ground::UnknownAccount));
+        let unknown = device(&world, "kim", "d2").await;
+        assert_eq!(unknown.reason, Ground::DeviceNotVisible);
+    }
+}
+
+on_both! {
+    async fn a_question_is_one_statement_in_a_small_world_and_in_a_large_one(world) {
+        lands(&mut world).await;
+        all_ready(&world.apply(&account("kim", "acme", VIEW)).await);
+        world.import(&[("d1", Some("/acme"))]).await;
+        let all = [
+            asked("kim", "view", "device", Some("d1"), None),
+            asked("kim@example.org", "view", "device", None, None),
+            asked("kim", "view", "device", Some("d1"), Some("ada@example.org")),
+            asked("nobody", "view", "device", Some("d2"), Some("nobody")),
+        ];
+        for large in [false, true] {
+            if large {
+                let mut above = "north".to_owned();
+                for n in 0..6 {
+                    all_ready(&world.apply(&tenant(&format!("deep-{n}"), &above, "")).await);
+                    all_ready(&world.apply(&account(&format!("a{n}"), &format!("deep-{n}"), "groups: [field]")).await);
+                    above = format!("deep-{n}");
+                    let to = format!("{{subAdminRefs: [{{name: a{n}}}, {{name: kim}}]}}");
+                    all_ready(&world.apply(&grant(&format!("g{n}"), "acme", "Share", &to, "{all: true}", VIEW)).await);
+                }
+                let ids: Vec<String> = (0..300).map(|n| format!("many-{n}")).collect();
+                let devices: Vec<(&str, Option<&str>)> = ids.iter().map(|id| (id.as_str(), Some("/acme"))).collect();
+                world.import(&devices).await;
+                world.settle().await;
+            }
+            for asked in &all {
+                let before = world.engine.store().statements();
+                questions(&world).ask(asked).await.unwrap();
+                assert_eq!(world.engine.store().statements() - before, 1, "{asked:?} large: {large}");
+            }
+            let before = world.engine.store().statements();
+            assert_eq!(questions(&world).ask_all(&all).await.unwrap().len(), all.len());
+            let sent = world.engine.store().statements() - before;
+            assert_eq!(sent, all.len() as u64 + 1, "the clock, and one for each");
+        }
+    }
+}
+
+on_both! {
+    async fn what_time_has_ended_is_ended_for_every_question_though_no_controller_runs(world) {
+        lands(&mut world).await;
+        all_ready(&world.apply(&account("kim", "north", VIEW)).await);
+        all_ready(&world.apply(&account("lee", "north", VIEW)).await);
+        all_ready(&world.apply(&account("max", "south", VIEW)).await);
+        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme")), ("d3", Some("/acme"))]).await;
+        let end = after(&world, 4).await;
+        let times = format!("expiresAt: '{end}'");
+        all_ready(&world.apply(&to_tenant("a", "acme", "north", "{deviceIds: [d1]}", &times)).await);
+        all_ready(&world.apply(&to_account("b", "north", "kim", "{deviceIds: [d1]}", "")).await);
+        all_ready(&world.apply(&to_tenant("c", "acme", "north", "{deviceIds: [d2]}", &format!("{times}, reclaim: Retain"))).await);
+        all_ready(&world.apply(&grant("s", "acme", "Share", "{subAdminRefs: [{name: max}]}", "{deviceIds: [d3]}", &format!("{VIEW}, {times}"))).await);
+        // What north shares goes with the device.
+        all_ready(&world.apply(&grant("t", "north", "Share", "{subAdminRefs: [{name: lee}]}", "{deviceIds: [d1]}", VIEW)).await);
+        let before = [sees(&world, "kim", "d1").await, sees(&world, "lee", "d1").await, sees(&world, "lee", "d2").await, sees(&world, "max", "d3").await];
+        if after(&world, 0).await < end {
+            assert_eq!(before, [true; 4]);
+        }
+        until(&world, end).await;
+        let held = world.holders().await;
+        assert_eq!((held["d1"].as_str(), held["d2"].as_str()), ("/acme/north:kim", "/acme/north"), "no pass has run");
+        assert_eq!([sees(&world, "kim", "d1").await, sees(&world, "lee", "d1").await, sees(&world, "lee", "d2").await, sees(&world, "max", "d3").await], [false, false, true, false]);
+        assert!(sees(&world, "ada", "d1").await, "it has returned to acme");
+        let answer = device(&world, "max", "d3").await;
+        let step = answer.steps.iter().find(|step| step.effect == Effect::Ignored).unwrap();
+        assert_eq!(step.object.as_ref().unwrap().name, "s");
+        assert!(step.message.contains("outside of its times"), "{answer:?}");
+        let all = questions(&world).ask_all(&[asked("kim", "view", "device", Some("d1"), None)]).await.unwrap();
+        assert_eq!(all, [device(&world, "kim", "d1").await], "a batch says the same");
+        // A pass comes to the same, and the answers stay.
+        for name in ["a", "c", "s"] {
+            world.again(tenantry::domain::object::Kind::DeviceGrant, "root", name).await;
+        }
+        assert_eq!([sees(&world, "kim", "d1").await, sees(&world, "lee", "d1").await, sees(&world, "lee", "d2").await, sees(&world, "max", "d3").await], [false, false, true, false]);
+    }
+}
+
+on_both! {
+    async fn r5_each_section_of_the_table_shows_an_administrator_its_own_and_what_those_below_created(world) {
+        all_ready(&world.apply(ACME).await);
+        let sections = SECTIONS.join(", ");
+        let rights = format!("permissions: {{allow: [{{resources: [{sections}, provisioning], operations: [view]}}]}}");
+        all_ready(&world.apply(&account("na", "acme", &format!("tier: Admin, individualAccess: true, managedByRef: {{name: ada}}, {rights}"))).await);
+        all_ready(&world.apply(&account("below", "acme", "managedByRef: {name: na}")).await);
+        all_ready(&world.apply(&account("colleague", "acme", "managedByRef: {name: ada}")).await);
+        for name in SECTIONS {
+            let about = section(&world, "na", name, None).await;
+            assert!(about.allowed && about.filtered, "{name}: {about:?}");
+            assert!(about.message.contains("only what the account or accounts below it created"), "{name}");
+            for own in ["na", "below"] {
+                assert!(section(&world, "na", name, Some(own)).await.allowed, "{name} {own}");
+            }
+            let strange = section(&world, "na", name, Some("colleague")).await;
+            assert_eq!(strange.reason, Ground::IndividualAccess, "{name}");
+        }
+        let other = section(&world, "na", "provisioning", None).await;
+        assert!(other.allowed && !other.filtered, "{other:?}");
+        assert!(section(&world, "na", "provisioning", Some("colleague")).await.allowed);
+        assert_eq!(section(&world, "na", "complaints.other", None).await.reason, Ground::NotAllowed);
+
+        all_ready(&world.apply(&account("na", "acme", &format!("tier: Admin, individualAccess: false, managedByRef: {{name: ada}}, {rights}"))).await);
+        for name in SECTIONS {
+            let about = section(&world, "na", name, None).await;
+            assert!(about.allowed && !about.filtered, "{name}: {about:?}");
+            assert!(section(&world, "na", name, Some("colleague")).await.allowed, "{name}");
+        }
+    }
+}
