@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use tenantry::engine::questions::{Answer, Asked as Question, Questions};
+use tenantry::engine::questions::{Answer, Asked as Question, Checked, Questions};
 use tenantry::store::{Access, Store};
 
 use acts::{VERBS, WORDS, any_world};
@@ -86,6 +86,7 @@ async fn compare(url: &str, world: &World, asked: &[Asked], met: &mut BTreeMap<&
         // One by one the same, with its objects' generations.
         if who % 3 == 0 {
             assert_eq!(questions.ask(question).await.unwrap(), answer);
+            assert_eq!(questions.check(question).await.unwrap(), Checked::from(answer.clone()));
         }
         for object in answer.steps.iter().filter_map(|step| step.object.as_ref()) {
             assert_eq!(object.generation, Some(7), "{answer:?}");

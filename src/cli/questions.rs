@@ -9,7 +9,7 @@ use super::out::{Format, Out, tame};
 use super::what_if::WhatIf;
 use crate::config::Settings;
 use crate::domain::access::answer::Effect;
-use crate::engine::questions::{Answer, Asked, AskedRight, Object, RightAnswer, Step};
+use crate::engine::questions::{Answer, Asked, AskedRight, Checked, Object, RightAnswer, Step};
 
 /// What is asked.
 #[derive(Args)]
@@ -49,7 +49,8 @@ impl Asking {
             .map_err(Fail::usage)
     }
 
-    async fn said(&self, settings: &Settings) -> Result<Said, Fail> {
+    /// The answer; `why` asks for the steps that led there, too.
+    async fn said(&self, settings: &Settings, why: bool) -> Result<Said, Fail> {
         if let Some(capability) = AskedRight::capability(&self.operation) {
             if self.creator.is_some() {
                 return Err(Fail::Usage("--creator belongs to questions about operations".to_owned()));
@@ -64,9 +65,13 @@ impl Asking {
         }
         let asked = self.asked()?;
         let questions = self.what_if.questions(settings).await?;
-        let answer = questions.ask(&asked).await?;
+        let said = if why {
+            Said::access(questions.ask(&asked).await?)
+        } else {
+            Said::checked(questions.check(&asked).await?)
+        };
         questions.store().close().await;
-        Ok(Said::access(answer))
+        Ok(said)
     }
 
     /// The answer in one sentence and the reason in another.
@@ -133,6 +138,12 @@ impl Said {
         Self { allowed, active, reason, message, steps, changes, suffices: advice.suffices }
     }
 
+    fn checked(answer: Checked) -> Self {
+        let Checked { allowed, active, reason, message, filtered: _ } = answer;
+        let (steps, changes) = (vec![], vec![]);
+        Self { allowed, active, reason: reason.as_str(), message, steps, changes, suffices: false }
+    }
+
     /// A refusal of authority says itself what to change.
     fn right(answer: RightAnswer) -> Self {
         let RightAnswer { allowed, active, reason, message, objects } = answer;
@@ -177,7 +188,7 @@ fn shown(said: &Said) -> Shown<'_> {
 
 impl Check {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let answer = self.asking.said(settings).await?;
+        let answer = self.asking.said(settings, false).await?;
         match self.asking.output {
             Some(format) => out.value(format, &shown(&answer))?,
             None => self.asking.headline(&answer, out)?,
@@ -188,7 +199,7 @@ impl Check {
 
 impl Explain {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let answer = self.asking.said(settings).await?;
+        let answer = self.asking.said(settings, true).await?;
         let flip = Flip { changes: &answer.changes, suffices: answer.suffices };
         if let Some(format) = self.asking.output {
             let shown = Shown { steps: Some(&answer.steps), to_flip: Some(flip), ..shown(&answer) };

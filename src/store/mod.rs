@@ -116,6 +116,9 @@ pub enum Access {
     Write,
 }
 
+/// How long a connection may rest before it is asked whether it is still there.
+const IDLE: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Debug)]
 enum Pool {
     Postgres(PgPool),
@@ -235,23 +238,27 @@ impl Store {
 
     /// Runs one statement by itself: it is its own snapshot, and nothing else
     /// travels.
-    async fn alone(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
+    async fn alone(&self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let text = sql.into();
         Ok(match &self.pool {
             Pool::Postgres(pool) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
-                .fetch_optional(pool)
+                .fetch_all(pool)
                 .await?
-                .map(Row::Postgres),
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
             Pool::Sqlite(pool) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
-                .fetch_optional(pool)
+                .fetch_all(pool)
                 .await?
-                .map(Row::Sqlite),
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
             Pool::Rehearsed(_) => {
                 let mut tx = self.begin(Access::Read).await?;
-                let row = tx.row(text, args).await?;
+                let rows = tx.rows(text, args).await?;
                 tx.commit().await?;
-                row
+                rows
             }
         })
     }
@@ -317,6 +324,16 @@ async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
     let pool = PgPoolOptions::new()
         .max_connections(16)
         .acquire_timeout(Duration::from_secs(10))
+        // A ping before every use would double what the smallest question costs.
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute("SET TIME ZONE 'UTC'; SET statement_timeout = '60s'").await.map(|_| ())

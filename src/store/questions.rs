@@ -3,6 +3,7 @@
 //! things up by their indexes alone, however much the database holds. Called by
 //! `engine::questions`, which asks the rules.
 
+mod check;
 pub mod reverse;
 mod rows;
 mod statement;
@@ -18,6 +19,7 @@ use crate::domain::access::facts::{Holder, Lineage, Offer, Person, Subject};
 use crate::domain::grant::chain::Link;
 use crate::domain::key::fold;
 use crate::domain::object::ObjectKey;
+pub use check::Brief;
 use statement::{HOLDER, Shape};
 
 /// What a question names. Accounts are named by username or e-mail.
@@ -89,8 +91,28 @@ impl Store {
     /// snapshot.
     pub async fn facts(&self, names: &Names<'_>) -> Result<Facts, StoreError> {
         let (shape, args) = asked(names);
-        let row = self.alone(shape.sql(), args).await?;
-        rows::facts(&row.ok_or(StoreError::Statement(sqlx::Error::RowNotFound))?, names)
+        let rows = self.alone(shape.sql(), args).await?;
+        rows::facts(rows.first().ok_or(StoreError::Statement(sqlx::Error::RowNotFound))?, names)
+    }
+
+    /// What the answer to a question without a creator depends on, in one
+    /// statement that is its own snapshot; none if there is no such account.
+    pub async fn brief(&self, account: &str, device: Option<&str>) -> Result<Option<Brief>, StoreError> {
+        let args = match device {
+            None => args![fold(account)],
+            Some(device) => args![fold(account), device],
+        };
+        let rows = self.alone(check::sql(account.contains('@'), device.is_some()), args).await?;
+        check::brief(&rows, device.is_some())
+    }
+
+    /// The plainest question that there is: who holds a device, by its key.
+    /// What others cost is measured against it.
+    pub async fn holder_of(&self, device: &str) -> Result<Option<(Option<Uuid>, Option<Uuid>)>, StoreError> {
+        let rows = self.alone("SELECT * FROM device WHERE id = $1", args![device]).await?;
+        rows.first()
+            .map(|row| Ok((row.opt_uuid("holder_tenant")?, row.opt_uuid("holder_account")?)))
+            .transpose()
     }
 }
 

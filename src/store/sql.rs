@@ -124,7 +124,7 @@ pub(super) enum Row {
     Sqlite(SqliteRow),
 }
 
-fn shape(column: &str, problem: impl std::fmt::Display) -> StoreError {
+pub(super) fn shape(column: &str, problem: impl std::fmt::Display) -> StoreError {
     StoreError::Shape(format!("column {column}: {problem}"))
 }
 

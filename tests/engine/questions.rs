@@ -27,7 +27,10 @@ fn questions(world: &World) -> Questions {
 }
 
 async fn device(world: &World, account: &str, device: &str) -> Answer {
-    questions(world).ask(&asked(account, "view", "device", Some(device), None)).await.unwrap()
+    let asked = asked(account, "view", "device", Some(device), None);
+    let answer = questions(world).ask(&asked).await.unwrap();
+    assert_eq!(questions(world).check(&asked).await.unwrap(), answer.clone().into());
+    answer
 }
 
 async fn sees(world: &World, account: &str, id: &str) -> bool {
@@ -35,7 +38,10 @@ async fn sees(world: &World, account: &str, id: &str) -> bool {
 }
 
 async fn section(world: &World, account: &str, section: &str, creator: Option<&str>) -> Answer {
-    questions(world).ask(&asked(account, "view", section, None, creator)).await.unwrap()
+    let asked = asked(account, "view", section, None, creator);
+    let answer = questions(world).ask(&asked).await.unwrap();
+    assert_eq!(questions(world).check(&asked).await.unwrap(), answer.clone().into());
+    answer
 }
 
 async fn after(world: &World, seconds: i64) -> jiff::Timestamp {
@@ -106,7 +112,8 @@ on_both! {
             for asked in &all {
                 let before = world.engine.store().statements();
                 questions(&world).ask(asked).await.unwrap();
-                assert_eq!(world.engine.store().statements() - before, 1, "{asked:?} large: {large}");
+                questions(&world).check(asked).await.unwrap();
+                assert_eq!(world.engine.store().statements() - before, 2, "{asked:?} large: {large}");
             }
             let before = world.engine.store().statements();
             assert_eq!(questions(&world).ask_all(&all).await.unwrap().len(), all.len());

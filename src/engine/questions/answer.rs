@@ -59,6 +59,28 @@ pub struct Answer {
     pub advice: Advice,
 }
 
+/// The answer to a question about access, without the way that led to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// Whether the account's invitation has been completed.
+    pub active: bool,
+    /// What decided.
+    pub reason: Ground,
+    /// What decided, in words.
+    pub message: String,
+    /// As in [`Answer`].
+    pub filtered: bool,
+}
+
+impl From<Answer> for Checked {
+    fn from(answer: Answer) -> Self {
+        let Answer { allowed, active, reason, message, filtered, steps: _, advice: _ } = answer;
+        Self { allowed, active, reason, message, filtered }
+    }
+}
+
 impl Answer {
     pub(super) fn new(
         decision: Decision,

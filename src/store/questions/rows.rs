@@ -61,11 +61,11 @@ pub(super) fn facts(row: &Row, names: &Names<'_>) -> Result<Facts, StoreError> {
     Ok(Facts { now: time(row.int("now")?)?, asker, device, creator, offers, generations })
 }
 
-fn time(second: i64) -> Result<Timestamp, StoreError> {
+pub(super) fn time(second: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_second(second).map_err(|e| StoreError::Shape(e.to_string()))
 }
 
-fn moment(second: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn moment(second: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
     second.map(time).transpose()
 }
 
