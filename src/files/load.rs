@@ -158,7 +158,7 @@ impl Loading {
             }
             (Some(version), Some(kind)) if group == Some(api::GROUP) => {
                 let message = format!(
-                    "{version} {kind:?} is not known here: the kinds are Tenant, SubAdmin, Role and DeviceGrant (and AccessTest with its assertions) of {}",
+                    "{version} {kind:?} is not known here: the kinds are Tenant, SubAdmin, Role and DeviceGrant of {}, and AccessTest for assertions",
                     api::API_VERSION
                 );
                 self.unread(excerpt.origin("kind"), None, message);

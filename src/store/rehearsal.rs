@@ -5,8 +5,10 @@
 //!
 //! SQLite is copied into memory. PostgreSQL is not copied: one transaction is
 //! opened and never committed, and each transaction of the engine is a
-//! savepoint in it. Rows that it has changed stay locked until it ends, which
-//! is why it takes no locks of trees and gives up on rows that others hold.
+//! savepoint in it. Rows that it has changed stay locked until it ends: others
+//! who change the same objects wait for it. So it takes no locks of trees,
+//! wakes objects in a table of its own, gives up on rows that others hold, and
+//! ends when nobody has asked it anything for minutes.
 
 use std::sync::Arc;
 
@@ -42,7 +44,15 @@ impl Store {
 
 async fn outer(pool: &PgPool) -> Result<Outer, StoreError> {
     let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    tx.execute("SET LOCAL lock_timeout = '10s'").await?;
+    // Everybody wakes the same few objects: a rehearsal that did so in the same
+    // table would hold up all of them until it ends.
+    for statement in [
+        "SET LOCAL lock_timeout = '10s'",
+        "SET LOCAL idle_in_transaction_session_timeout = '5min'",
+        "CREATE TEMPORARY TABLE wakeup (LIKE wakeup INCLUDING ALL) ON COMMIT DROP",
+    ] {
+        tx.execute(statement).await?;
+    }
     Ok(Outer { tx, open: false })
 }
 

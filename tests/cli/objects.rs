@@ -92,7 +92,7 @@ async fn control_characters_do_not_get_through() {
 async fn an_unknown_kind_of_ours_is_no_other_kind() {
     mistake(
         "apiVersion: tenantry.dev/v1alpha1\nkind: Subadmin\nmetadata: {name: kim}\n",
-        "objects/a.yaml:2: tenantry.dev/v1alpha1 \"Subadmin\" is not known here: the kinds are Tenant, SubAdmin, Role and DeviceGrant of tenantry.dev/v1alpha1",
+        "objects/a.yaml:2: tenantry.dev/v1alpha1 \"Subadmin\" is not known here: the kinds are Tenant, SubAdmin, Role and DeviceGrant of tenantry.dev/v1alpha1, and AccessTest for assertions",
     )
     .await;
 }
