@@ -48,6 +48,8 @@ mod questions;
 mod quotas;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/rights.rs"]
+mod rights;
 #[path = "engine/role_revisions.rs"]
 mod role_revisions;
 #[path = "engine/scope.rs"]
