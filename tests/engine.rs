@@ -50,6 +50,8 @@ mod quotas;
 mod rehearsal;
 #[path = "engine/removal.rs"]
 mod removal;
+#[path = "engine/rights.rs"]
+mod rights;
 #[path = "engine/role_revisions.rs"]
 mod role_revisions;
 #[path = "engine/scope.rs"]

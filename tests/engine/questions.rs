@@ -7,6 +7,7 @@ use crate::on_both;
 use crate::world::{ACME, World, all_ready};
 use tenantry::domain::access::answer::{Effect, Ground};
 use tenantry::domain::access::sections::SECTIONS;
+use tenantry::domain::object::Kind::{DeviceGrant, Role, SubAdmin, Tenant};
 use tenantry::engine::questions::{Answer, Asked, Questions};
 use tenantry::store::Access;
 
@@ -189,6 +190,53 @@ on_both! {
             let about = section(&world, "na", name, None).await;
             assert!(about.allowed && !about.filtered, "{name}: {about:?}");
             assert!(section(&world, "na", name, Some("colleague")).await.allowed, "{name}");
+        }
+    }
+}
+
+on_both! {
+    async fn what_is_kept_at_hand_follows_every_change_of_what_it_is_made_from(world) {
+        lands(&mut world).await;
+        world.import(&[("d1", Some("/acme")), ("d2", Some("/acme"))]).await;
+        let role = |operations: &str| format!("
+kind: Role
+metadata: {{namespace: root, name: operator}}
+spec: {{tenantRef: {{name: acme}}, propagation: Immediate, permissions: {{allow: [{{resources: [device], operations: [{operations}]}}]}}}}");
+        let boss = |more: &str| account("boss", "acme", &format!("tier: SuperAdmin, managedByRef: {{name: ada}}, {more}"));
+        let share = |to: &str, more: &str| grant("s", "acme", "Share", to, "{deviceIds: [d1]}", &format!("{VIEW}, {more}"));
+        let listed = "manageableScope: {from: List, tenants: [{name: north}], groups: [field]}";
+        let steps: Vec<(String, [bool; 3])> = vec![
+            (role("view"), [false, false, false]),
+            (boss(""), [false, true, false]),
+            (account("kim", "north", "roles: [{name: operator}], managedByRef: {name: boss}"), [false, true, false]),
+            (to_account("a", "acme", "kim", "{deviceIds: [d1]}", ""), [true, true, false]),
+            (role("operate"), [true, true, false]),
+            (role("view"), [true, true, false]),
+            (boss(listed), [true, true, false]),
+            (account("lee", "acme", "tier: Admin, groups: [field]"), [true, true, false]),
+            (share("{groups: [field]}", "managedByRef: {name: boss}"), [true, true, true]),
+            (account("lee", "acme", "tier: Admin, groups: []"), [true, true, false]),
+            (share("{subAdminRefs: [{name: lee}]}", ""), [true, true, true]),
+            (tenant("north", "south", ""), [true, true, true]),
+            (tenant("south", "acme", "enabled: false"), [false, true, true]),
+            (tenant("south", "acme", "enabled: true"), [true, true, true]),
+            (boss("individualAccess: true"), [true, true, true]),
+            (account("kim", "north", "roles: [{name: operator}], managedByRef: {name: ada}"), [true, false, true]),
+        ];
+        for (document, expected) in steps {
+            world.apply(&document).await;
+            // Each of them is asked in both ways, which must agree.
+            let sees = [sees(&world, "kim", "d1").await, sees(&world, "boss", "d1").await, sees(&world, "lee", "d1").await];
+            section(&world, "kim", "device", None).await;
+            section(&world, "lee", "reports.users", None).await;
+            assert_eq!(sees, expected, "{document}");
+        }
+        for (kind, name) in [(Role, "operator"), (SubAdmin, "kim"), (DeviceGrant, "s"), (SubAdmin, "boss"), (Tenant, "south")] {
+            world.delete(kind, "root", name).await;
+            for who in ["ada", "boss", "kim", "lee"] {
+                device(&world, who, "d1").await;
+                section(&world, who, "device", None).await;
+            }
         }
     }
 }

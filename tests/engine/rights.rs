@@ -1,0 +1,168 @@
+//! Questions about administrative rights say yes exactly when a pass accepts
+//! (R1, R2), for every pair of manager and object.
+
+use crate::fleet::{account, lands, tenant};
+use crate::on_both;
+use crate::world::{World, all_ready};
+use tenantry::domain::capability::Capability::{
+    self, ManageRoles, ManageSubscription, ManageTenants, ManageUserGroups, ManageUsers,
+};
+use tenantry::engine::questions::{AskedRight, Questions, RightAnswer};
+
+/// Refusals of an act; others are about what an object would give.
+const OF_THE_ACT: [&str; 4] = ["TierNotAllowed", "CapabilityMissing", "OutOfScope", "ManagerDisabled"];
+const MANAGERS: [&str; 7] = ["ada", "sam", "na", "kim", "off", "bo", "ia"];
+
+async fn ask(world: &World, who: &str, right: Capability, thing: &str) -> RightAnswer {
+    let asked = AskedRight::new(who, right, thing, None).unwrap();
+    Questions::new(world.engine.store().clone()).ask_right(&asked).await.unwrap()
+}
+
+fn role(name: &str, tenant: &str, more: &str) -> String {
+    format!(
+        "
+kind: Role
+metadata: {{namespace: root, name: {name}}}
+spec: {{tenantRef: {{name: {tenant}}}, {more}}}"
+    )
+}
+
+async fn household(world: &mut World) {
+    lands(world).await;
+    all_ready(&world.apply(&role("operator", "acme", "")).await);
+    all_ready(&world.apply(&account("sam", "north", "tier: SuperAdmin, managedByRef: {name: ada}")).await);
+    all_ready(&world.apply(&account("na", "acme", "tier: SuperAdmin, managedByRef: {name: ada}, manageableScope: {from: List, tenants: [{name: north}], groups: [field], roles: [{name: operator}]}")).await);
+    all_ready(&world.apply(&account("kim", "acme", "tier: Admin, managedByRef: {name: ada}")).await);
+    all_ready(
+        &world
+            .apply(&account("off", "acme", "tier: SuperAdmin, enabled: false, managedByRef: {name: ada}"))
+            .await,
+    );
+    all_ready(&world.apply(&account("bo", "acme", "managedByRef: {name: ada}")).await);
+    all_ready(
+        &world
+            .apply(&account(
+                "ia",
+                "acme",
+                "tier: SuperAdmin, individualAccess: true, managedByRef: {name: ada}",
+            ))
+            .await,
+    );
+}
+
+/// Whether a pass lets each manager have the object, and what is said to the
+/// question, are the same. `document` is the object with `BY` for its manager.
+async fn agree(world: &mut World, document: &str, by: &str, right: Capability, thing: &str) -> usize {
+    let with = |who: &str| document.replace("BY", who);
+    all_ready(&world.apply(&with(by)).await);
+    let mut allowed = 0;
+    for who in MANAGERS {
+        let answer = ask(world, who, right, thing).await;
+        let manifest = world.manifest(&with(who));
+        let reports = world.apply(&with(who)).await;
+        let ready = reports[&manifest.key].condition("Ready").unwrap().clone();
+        let refused = !ready.status && OF_THE_ACT.contains(&ready.reason.to_string().as_str());
+        assert_eq!(answer.allowed, !refused, "{who} {right} {thing}: {answer:?} {ready:?}");
+        if refused {
+            assert_eq!(
+                (answer.reason, &answer.message),
+                (ready.reason.as_str(), &ready.message),
+                "{who} {thing}"
+            );
+        }
+        allowed += usize::from(answer.allowed);
+        // Whoever took it over would have to give it back.
+        let key = &manifest.key;
+        assert!(world.delete(key.kind, &key.namespace, &key.name).await.finished);
+        all_ready(&world.apply(&with(by)).await);
+    }
+    allowed
+}
+
+on_both! {
+    async fn r2_a_right_is_answered_as_a_pass_judges_it_for_every_manager_and_object(world) {
+        household(&mut world).await;
+        let mut counts = vec![];
+        for (name, home, more, by) in [
+            ("t1", "acme", "", "ada"),
+            ("t2", "north", "", "ada"),
+            ("t3", "acme", "groups: [field], ", "ada"),
+            ("t4", "acme", "roles: [{name: operator}], ", "ada"),
+            ("t5", "acme", "tier: Admin, ", "ada"),
+            ("t6", "north", "", "na"),
+        ] {
+            let document = account(name, home, &format!("{more}managedByRef: {{name: BY}}"));
+            counts.push(agree(&mut world, &document, by, ManageUsers, &format!("subadmin/root/{name}")).await);
+        }
+        for (name, home, by) in [("r1", "acme", "ada"), ("r2", "north", "na")] {
+            let document = role(name, home, "managedByRef: {name: BY}");
+            counts.push(agree(&mut world, &document, by, ManageRoles, &format!("role/root/{name}")).await);
+        }
+        for (name, above, by) in [("east", "north", "sam"), ("west", "acme", "ada")] {
+            let document = tenant(name, above, "managedByRef: {name: BY}");
+            counts.push(agree(&mut world, &document, by, ManageTenants, &format!("tenant/root/{name}")).await);
+        }
+        assert!(counts.iter().all(|n| (1..MANAGERS.len()).contains(n)), "nothing is for all or for nobody: {counts:?}");
+    }
+}
+
+on_both! {
+    async fn r2_groups_are_managed_where_they_are_assigned_or_created(world) {
+        household(&mut world).await;
+        all_ready(&world.apply(&account("f", "acme", "groups: [field, office], managedByRef: {name: ada}")).await);
+        // An account of its own brings no authority over groups of others.
+        for who in ["na", "kim"] {
+            for group in ["field", "office", "new"] {
+                let name = format!("m-{who}");
+                let home = if who == "na" { "north" } else { "acme" };
+                let thing = format!("group/root/{home}/{group}");
+                let plain = account(&name, home, &format!("managedByRef: {{name: {who}}}"));
+                all_ready(&world.apply(&plain).await);
+                let answer = ask(&world, who, ManageUserGroups, &thing).await;
+                let joined = account(&name, home, &format!("managedByRef: {{name: {who}}}, groups: [{group}]"));
+                let manifest = world.manifest(&joined);
+                let reports = world.apply(&joined).await;
+                assert_eq!(answer.allowed, reports[&manifest.key].ready(), "{who} {thing}: {answer:?}");
+                world.apply(&plain).await;
+            }
+        }
+        assert!(ask(&world, "na", ManageUserGroups, "group/root/acme/field").await.allowed);
+        assert_eq!(ask(&world, "na", ManageUserGroups, "group/root/acme/office").await.reason, "OutOfScope");
+    }
+}
+
+on_both! {
+    async fn r4_a_stranger_and_nobody_are_answered_in_the_same_words(world) {
+        household(&mut world).await;
+        for (right, kind, there) in [(ManageUsers, "subadmin", "kim"), (ManageRoles, "role", "operator"), (ManageTenants, "tenant", "south")] {
+            let stranger = ask(&world, "sam", right, &format!("{kind}/root/{there}")).await;
+            let nobody = ask(&world, "sam", right, &format!("{kind}/root/nobody")).await;
+            assert_eq!((stranger.allowed, stranger.reason), (false, "OutOfScope"));
+            assert_eq!(stranger.message.replace(there, "nobody"), nobody.message);
+            assert_eq!(stranger.objects, nobody.objects);
+        }
+        let unknown = ask(&world, "nobody", ManageUsers, "subadmin/root/kim").await;
+        assert_eq!((unknown.allowed, unknown.reason), (false, "UnknownAccount"));
+    }
+}
+
+on_both! {
+    async fn the_subscription_is_the_owners_and_without_one_the_roots(world) {
+        household(&mut world).await;
+        let answers = async |world: &World, thing: &str| {
+            let mut allowed = vec![];
+            for who in MANAGERS {
+                if ask(world, who, ManageSubscription, thing).await.allowed {
+                    allowed.push(who);
+                }
+            }
+            allowed
+        };
+        assert_eq!(answers(&world, "tenant/root/north").await, ["ada"]);
+        all_ready(&world.apply(&tenant("north", "acme", "ownerRef: {name: sam}")).await);
+        assert_eq!(answers(&world, "tenant/root/north").await, ["sam"]);
+        assert_eq!(answers(&world, "tenant/root/acme").await, ["ada"]);
+        world.apply(&tenant("south", "acme", "ownerRef: {name: later}")).await;
+        assert_eq!(answers(&world, "tenant/root/south").await, Vec::<&str>::new(), "held back while the owner is missing");
+    }
+}
