@@ -30,6 +30,9 @@ fn moved(time: Timestamp, real: Timestamp) -> Timestamp {
     }
 }
 
+/// The table of grants with the columns that are written.
+const GRANT: &str = "device_grant (id, object_id, tenant_id, namespace, name, mode, project, selection, permissions, not_before, expires_at, reclaim, managed_by, born, created_at)";
+
 struct Script {
     text: String,
     /// A new number each time, the same in every run.
@@ -135,7 +138,7 @@ impl Script {
             self.object(object_id, "DeviceGrant", "root", &name);
         }
         self.add(
-            "device_grant",
+            GRANT,
             &[
                 quoted(id),
                 if object { quoted(object_id) } else { "NULL".to_owned() },
@@ -293,7 +296,7 @@ fn grants(world: &World, script: &mut Script, real: Timestamp) {
         let selection = if grant.devices.is_some() { "'{\"all\":true}'" } else { "'{}'" };
         let (from, until) = grant.times;
         script.add(
-            "device_grant",
+            GRANT,
             &[
                 quoted(grant_id(at)),
                 quoted(object_id(3, at)),
