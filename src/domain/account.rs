@@ -248,7 +248,7 @@ pub fn phase(account: &Account, blocked: bool, sent: bool) -> Phase {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::role::Content;
 
@@ -269,6 +269,28 @@ mod tests {
             locale: "en".into(),
             link_lifetime: 3600,
             deletion_policy: DeletionPolicy::Delete,
+        }
+    }
+
+    /// An account that nothing is known of.
+    pub(in crate::domain) fn plain() -> Account {
+        Account {
+            id: Uuid::nil(),
+            object: None,
+            tenant: Uuid::nil(),
+            name: "kim".into(),
+            settings: settings(Tier::Basic),
+            pending_email: None,
+            proved: false,
+            has_password: false,
+            activated_at: None,
+            effective: Effective {
+                capabilities: BTreeSet::new(),
+                individual_access: false,
+                individual_source: IndividualSource::None,
+            },
+            managed_by: None,
+            created_at: Timestamp::UNIX_EPOCH,
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
+use super::account::Account;
 use super::audit::TrailKey;
 use super::key::mac;
 
@@ -63,6 +64,22 @@ pub const fn first_mail(email_verified: bool, has_password: bool) -> Option<Purp
         (false, true) => Some(Purpose::Confirm),
         (true, false) => Some(Purpose::SetPassword),
         (false, false) => Some(Purpose::Activate),
+    }
+}
+
+/// The mail that an account still waits for: what a resend sends, whoever asks
+/// for it. None: nothing is left to invite to, or nobody may use the account.
+/// A link that is out already does not matter; the new one replaces it.
+pub fn awaited_mail(account: &Account) -> Option<Purpose> {
+    if !account.settings.enabled {
+        None
+    } else if account.pending_email.is_some() {
+        Some(Purpose::ChangeEmail)
+    } else if account.activated_at.is_some() {
+        None
+    } else {
+        // An adopted row may have both and never have been active.
+        first_mail(account.proved, account.has_password).or(Some(Purpose::Confirm))
     }
 }
 
@@ -148,6 +165,7 @@ impl Token {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account;
     use super::*;
 
     fn key(byte: u8) -> LinkKey {
@@ -169,6 +187,26 @@ mod tests {
     fn r8_the_same_nonce_gives_the_same_link_after_a_crash() {
         let id = Uuid::from_u128(7);
         assert_eq!(key(1).token(id, "n", Purpose::Activate), key(1).token(id, "n", Purpose::Activate));
+    }
+
+    #[test]
+    fn r8_a_resend_sends_what_the_account_still_waits_for_and_nothing_else() {
+        let account = |proved, has_password| Account { proved, has_password, ..account::tests::plain() };
+        for (proved, has_password, purpose) in [
+            (false, false, Purpose::Activate),
+            (true, false, Purpose::SetPassword),
+            (false, true, Purpose::Confirm),
+            (true, true, Purpose::Confirm),
+        ] {
+            assert_eq!(awaited_mail(&account(proved, has_password)), Some(purpose));
+        }
+        let mut kim = account(true, true);
+        kim.activated_at = Some(jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(awaited_mail(&kim), None, "an active account waits for nothing");
+        kim.pending_email = Some("kim@new.example".to_owned());
+        assert_eq!(awaited_mail(&kim), Some(Purpose::ChangeEmail));
+        kim.settings.enabled = false;
+        assert_eq!(awaited_mail(&kim), None, "nobody is invited to a disabled account");
     }
 
     #[test]

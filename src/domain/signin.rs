@@ -1,5 +1,5 @@
-//! Signing in: who may, how fast somebody may try, how long a session lasts,
-//! and what is derived from random tokens under the key that is not in the
+//! Signing in: who may, how fast somebody may try (or ask for a new link), how
+//! long a session lasts, and what is derived from random tokens under the key that is not in the
 //! database. Pure; the engine brings facts, time and random numbers.
 
 use std::net::IpAddr;
@@ -98,6 +98,14 @@ pub const PER_ADDRESS: Rate = Rate { burst: 10, every: SignedDuration::from_mins
 /// Failures of one client, with whichever addresses. Many people may share one.
 pub const PER_CLIENT: Rate = Rate { burst: 60, every: SignedDuration::from_secs(6) };
 
+/// Requests of one client for new links, for whichever accounts.
+pub const ASKED_PER_CLIENT: Rate = Rate { burst: 20, every: SignedDuration::from_mins(1) };
+
+/// Requests for a new link to one account, from whichever client: nobody's
+/// mailbox is filled by strangers, and a link that has just arrived stays good
+/// for a while.
+pub const ASKED_OF_ACCOUNT: Rate = Rate { burst: 3, every: SignedDuration::from_mins(30) };
+
 /// Failures with addresses that nobody has that are written into the trail;
 /// beyond, they are only counted.
 pub const STRANGERS_TOLD: Rate = Rate { burst: 200, every: SignedDuration::from_secs(30) };
@@ -134,6 +142,10 @@ pub enum Counted<'a> {
     Device(Uuid, &'a str),
     /// Whoever tries addresses that nobody has.
     Strangers,
+    /// One client that asks for new links.
+    Asking(&'a str),
+    /// An account, an address or a link for which a new link is asked.
+    AskedFor(&'a str),
 }
 
 /// The client as it is counted: an IPv6 network counts as one, because whoever
@@ -215,6 +227,8 @@ impl LinkKey {
             Counted::Client(client) => ("client", client.to_owned()),
             Counted::Device(account, nonce) => ("device", format!("{account} {nonce}")),
             Counted::Strangers => return "strangers".to_owned(),
+            Counted::Asking(client) => ("asking", client.to_owned()),
+            Counted::AskedFor(what) => ("asked for", what.to_owned()),
         };
         let mac = self.mac("tenantry throttle v1", &[sort.as_bytes(), value.as_bytes()]);
         format!("{sort} {}", data_encoding::HEXLOWER.encode(mac.get(..2).unwrap_or_default()))

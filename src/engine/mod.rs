@@ -16,6 +16,7 @@ mod line;
 mod manifest;
 mod pass;
 pub mod questions;
+mod resend;
 mod role;
 mod room;
 mod signin;
@@ -45,6 +46,7 @@ pub use audit::{Sealing, prove};
 pub use line::{Claimant, above, claims, depth, tree};
 pub use manifest::{Manifest, Spec};
 pub(crate) use pass::Pass;
+pub use resend::Asked;
 pub use signin::{Attempt, Entered, Person, SignInError, SignedIn, Via};
 
 /// Where Tenants without a parent, and objects without a manager, are accepted.

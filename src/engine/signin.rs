@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use uuid::Uuid;
@@ -255,7 +255,6 @@ impl Engine {
     ) -> Result<Result<Admitted, Duration>, StoreError> {
         let key = self.link_key();
         let mut tx = self.store().begin(Access::Write).await?;
-        let now = tx.now();
         let entrant = tx.entrant(email).await?;
         let nobody = (Uuid::nil(), Uuid::nil());
         let (account, tenant) = entrant.as_ref().map_or(nobody, |entrant| (entrant.id, entrant.tenant));
@@ -268,18 +267,11 @@ impl Engine {
                     .chain(client.map(|client| (Counted::Client(client), PER_CLIENT)))
                     .collect(),
             };
-        let charged: Vec<_> = counted.into_iter().map(|(who, rate)| (key.throttle_slot(who), rate)).collect();
-        let slots: Vec<_> = charged.iter().map(|(slot, _)| slot.clone()).collect();
-        let held = tx.failures(&slots).await?;
-        let mut after = BTreeMap::new();
-        for (slot, rate) in &charged {
-            match rate.charge(held.get(slot).copied(), now) {
-                Ok(forgotten) => after.insert(slot.clone(), forgotten),
-                // Without a trace: waiting does not get longer by asking.
-                Err(wait) => return Ok(Err(seconds(wait))),
-            };
-        }
-        tx.put_failures(&after).await?;
+        let charged = match self.charge(&mut tx, &counted).await? {
+            Ok(charged) => charged,
+            // Without a trace: waiting does not get longer by asking.
+            Err(wait) => return Ok(Err(wait)),
+        };
         tx.commit().await?;
         Ok(Ok(Admitted { entrant, stands, charged }))
     }
@@ -455,8 +447,4 @@ fn standing(entrant: &Entrant, chain: &Chain) -> Standing {
         activated: entrant.activated,
         proved: entrant.proved,
     }
-}
-
-fn seconds(wait: SignedDuration) -> Duration {
-    Duration::from_secs(u64::try_from(wait.as_secs()).unwrap_or_default().max(1))
 }

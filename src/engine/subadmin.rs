@@ -14,7 +14,7 @@ use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec};
 use crate::api::{self, annotation};
 use crate::domain::account::{Account, DeletionPolicy, Settings, effective};
-use crate::domain::activation::{Purpose, first_mail};
+use crate::domain::activation::{Purpose, awaited_mail, first_mail};
 use crate::domain::authority::Authority;
 use crate::domain::object::{Kind, ObjectKey, Topic};
 use crate::domain::role::Assigned;
@@ -133,13 +133,15 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         mails::queue(pass, &account, purpose).await?;
     }
     let withdrawn = old.account.pending_email.is_some() && account.pending_email.is_none();
-    if withdrawn || (!account.settings.enabled && old.account.settings.enabled) {
+    let vouched_for = old.account.activated_at.is_none() && account.activated_at.is_some();
+    let (was_enabled, enabled) = (old.account.settings.enabled, account.settings.enabled);
+    if withdrawn || vouched_for || (was_enabled && !enabled) {
         // A disabled account's link must not open anything, nor one that
-        // proves an address which is no longer wanted.
+        // proves an address which is no longer wanted, or is proved already.
         pass.tx.close_links(account.id).await?;
-    } else if account.settings.enabled && !old.account.settings.enabled && account.activated_at.is_none() {
-        let purpose = first_mail(account.proved, account.has_password);
-        mails::queue(pass, &account, purpose.unwrap_or(Purpose::Activate)).await?;
+    } else if let Some(purpose) = awaited_mail(&account).filter(|_| !was_enabled && proof.is_none()) {
+        // Disabling took the link away.
+        mails::queue(pass, &account, purpose).await?;
     }
     if account.settings.manageable_devices != old.account.settings.manageable_devices {
         pass.publish_rooms(Some(account.id)).await?;
@@ -195,6 +197,8 @@ fn settled(
         proved = old.proved;
     } else if changed && settings.email_verified {
         proved = true;
+        // The link that went to the old address must not open this account.
+        mail = first_mail(true, old.has_password).filter(|_| old.activated_at.is_none());
     } else if changed && old.activated_at.is_none() {
         // Nobody has signed in yet: the invitation simply goes to the new address.
         proved = false;

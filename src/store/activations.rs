@@ -82,6 +82,14 @@ impl Tx {
             .transpose()
     }
 
+    /// Whom a mail to an address would concern: the account that signs in with
+    /// it, else the one that waits to.
+    pub async fn account_waiting_at(&mut self, email_key: &str) -> Result<Option<Uuid>, StoreError> {
+        let sql = "SELECT id FROM account WHERE email_key = $1
+            UNION ALL SELECT id FROM account WHERE pending_email_key = $1 AND NOT EXISTS (SELECT 1 FROM account WHERE email_key = $1)";
+        self.row(sql, args![email_key]).await?.map(|row| row.uuid("id")).transpose()
+    }
+
     /// The newest link of an account, whatever its state.
     pub async fn latest_activation(&mut self, account: Uuid) -> Result<Option<Activation>, StoreError> {
         let sql = "SELECT * FROM activation WHERE account_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1";
