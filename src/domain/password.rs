@@ -11,6 +11,7 @@ mod guess;
 mod hash;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use unicode_normalization::UnicodeNormalization as _;
 
 pub use hash::{HashError, hash, is_current, is_phc, rehash, verify};
 
@@ -56,10 +57,23 @@ pub enum Weakness {
     Common,
 }
 
+/// The form in which a password is judged, hashed and compared: what looks the
+/// same is the same, however a keyboard writes it (NFKC, as NIST says).
+fn normal(password: &str) -> String {
+    password.nfkc().collect()
+}
+
 /// Whether a person may choose `password`. No rules about kinds of
 /// characters; `username` and `email` are those of the account.
 pub fn check(password: &str, username: &str, email: &str) -> Result<(), Weakness> {
-    let length = password.chars().take(MAX_LENGTH + 1).count();
+    let length = |text: &str| text.chars().take(MAX_LENGTH + 1).count();
+    // Bounded before more is done with it.
+    if length(password) > MAX_LENGTH {
+        return Err(Weakness::Long);
+    }
+    let normal = SecretString::from(normal(password));
+    let password = normal.expose_secret();
+    let length = length(password);
     if length > MAX_LENGTH {
         return Err(Weakness::Long);
     }
@@ -99,6 +113,15 @@ mod tests {
         assert_eq!(checked(""), Err(Weakness::Short(0)));
         let long: String = "violet kettle drum ".chars().cycle().take(257).collect();
         assert_eq!(checked(&long), Err(Weakness::Long));
+    }
+
+    #[test]
+    fn length_and_weakness_are_those_of_the_normal_form() {
+        // Thirteen characters, two of them written as two.
+        assert_eq!(checked("bla\u{30a}ba\u{308}r pa øya"), Err(Weakness::Short(13)));
+        assert_eq!(checked("ｐａｓｓｗｏｒｄｐａｓｓｗｏｒｄ１"), Err(Weakness::Common), "wide letters");
+        assert_eq!(checked("\u{fb03}"), Err(Weakness::Short(3)), "one sign for ffi");
+        assert_eq!(checked(&"\u{fdfa}".repeat(20)), Err(Weakness::Long), "eighteen characters each");
     }
 
     #[test]

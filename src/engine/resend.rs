@@ -194,7 +194,7 @@ impl Engine {
         let charged: Vec<_> =
             counted.iter().map(|(who, rate)| (self.link_key().throttle_slot(*who), *rate)).collect();
         let slots: Vec<_> = charged.iter().map(|(slot, _)| slot.clone()).collect();
-        let held = tx.failures(&slots).await?;
+        let held = tx.throttled(&slots).await?;
         let mut after = BTreeMap::new();
         for (slot, rate) in &charged {
             match rate.charge(held.get(slot).copied(), now) {
@@ -202,7 +202,7 @@ impl Engine {
                 Err(wait) => return Ok(Err(seconds(wait))),
             };
         }
-        tx.put_failures(&after).await?;
+        tx.put_throttled(&after).await?;
         Ok(Ok(charged))
     }
 }

@@ -282,7 +282,7 @@ impl Engine {
         let mut tx = self.store().begin(Access::Write).await?;
         let now = tx.now();
         let slot = self.link_key().throttle_slot(Counted::Strangers);
-        let held = tx.failures(std::slice::from_ref(&slot)).await?;
+        let held = tx.throttled(std::slice::from_ref(&slot)).await?;
         let told = STRANGERS_TOLD.charge(held.get(&slot).copied(), now);
         let mut after = json!({ "via": via.as_str() });
         let forgotten = match (entrant, told) {
@@ -291,15 +291,15 @@ impl Engine {
             (None, Ok(forgotten)) => forgotten,
             // Beyond what is told: nothing is written down, in the same time.
             (None, Err(_)) => {
-                tx.put_failures(&held).await?;
-                tx.put_failures(&held).await?;
+                tx.put_throttled(&held).await?;
+                tx.put_throttled(&held).await?;
                 return tx.commit().await;
             }
         };
         if entrant.is_none() {
             after["email"] = self.link_key().personal(email).into();
         }
-        tx.put_failures(&BTreeMap::from([(slot, forgotten)])).await?;
+        tx.put_throttled(&BTreeMap::from([(slot, forgotten)])).await?;
         let entry = Entry {
             id: self.id(now),
             actor: Actor::from("somebody".to_owned()),
@@ -340,13 +340,13 @@ impl Engine {
         }
         let Some(found) = tx.account(again.id).await? else { return Ok(None) };
         let slots: Vec<_> = charged.iter().map(|(slot, _)| slot.clone()).collect();
-        let mut held = tx.failures(&slots).await?;
+        let mut held = tx.throttled(&slots).await?;
         for (slot, rate) in charged {
             if let Some(forgotten) = held.get_mut(slot) {
                 *forgotten = rate.refund(*forgotten);
             }
         }
-        tx.put_failures(&held).await?;
+        tx.put_throttled(&held).await?;
         if let (Some(new), Some(old)) = (renewed, &again.password_hash) {
             tx.renew_hash(again.id, old, new).await?;
         }

@@ -32,6 +32,7 @@ pub mod roles;
 pub mod sessions;
 pub mod sight;
 pub mod tenants;
+mod throttle;
 pub mod trail;
 pub mod users;
 

@@ -1,13 +1,9 @@
-//! Who is signed in, and how often signing in failed. A session is found by a
-//! digest of its token; the token itself is never here.
+//! Who is signed in. A session is found by a digest of its token; the token
+//! itself is never here.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
-use serde_json::json;
 use uuid::Uuid;
 
-use super::sql::{Sql, args};
+use super::sql::args;
 use super::{StoreError, Tx};
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::signin::Span;
@@ -127,32 +123,6 @@ impl Tx {
         let sql = "DELETE FROM session WHERE account_id IN
             (SELECT c.id FROM tenant_ancestor a JOIN account c ON c.tenant_id = a.tenant_id WHERE a.ancestor_id = $1)";
         self.write(sql, args![tenant]).await?;
-        Ok(())
-    }
-
-    /// When the failures counted in each of these rows will be forgotten. The
-    /// rows are made if they are missing, and locked until the commit, so that
-    /// attempts at the same moment are all counted.
-    pub async fn failures(&mut self, slots: &[String]) -> Result<BTreeMap<String, Timestamp>, StoreError> {
-        let sql = Sql {
-            postgres: "INSERT INTO signin_failure (slot, forgotten_at) SELECT s.slot, $2 FROM jsonb_array_elements_text($1) AS s(slot) ORDER BY s.slot
-                ON CONFLICT (slot) DO UPDATE SET slot = excluded.slot RETURNING slot, forgotten_at",
-            sqlite: "INSERT INTO signin_failure (slot, forgotten_at) SELECT value, $2 FROM json_each($1) WHERE true ORDER BY value
-                ON CONFLICT (slot) DO UPDATE SET slot = excluded.slot RETURNING slot, forgotten_at",
-        };
-        let now = self.now();
-        let rows = self.rows(sql, args![json!(slots), now]).await?;
-        rows.iter().map(|row| Ok((row.text("slot")?, row.time("forgotten_at")?))).collect()
-    }
-
-    /// Replaces those times.
-    pub async fn put_failures(&mut self, failures: &BTreeMap<String, Timestamp>) -> Result<(), StoreError> {
-        let list: Vec<_> = failures.iter().map(|(slot, at)| json!([slot, at.to_string()])).collect();
-        let sql = Sql {
-            postgres: "UPDATE signin_failure SET forgotten_at = (s.v->>1)::timestamptz FROM jsonb_array_elements($1) AS s(v) WHERE slot = s.v->>0",
-            sqlite: "UPDATE signin_failure SET forgotten_at = s.value->>1 FROM json_each($1) AS s WHERE slot = s.value->>0",
-        };
-        self.write(sql, args![json!(list)]).await?;
         Ok(())
     }
 }

@@ -35,14 +35,40 @@ pub(super) struct Asked {
     /// Devices after this one.
     #[serde(default)]
     after: String,
+    /// Devices from this one on, whether or not there is such a one.
+    #[serde(default)]
+    from: String,
 }
 
 impl Asked {
-    /// What cannot be an id asks for the first page.
-    fn after(&self) -> &str {
-        let whole = self.after.len() <= MAX_ID && !self.after.contains(char::is_control);
-        if whole { &self.after } else { "" }
+    fn from(&self) -> &str {
+        let end = self.from.char_indices().nth(MAX_ID).map_or(self.from.len(), |(at, _)| at);
+        self.from.get(..end).unwrap_or_default().trim()
     }
+
+    /// What cannot be an id asks for the first page.
+    fn after(&self) -> String {
+        let whole = |id: &str| id.len() <= MAX_ID && !id.contains(char::is_control);
+        match (self.from.trim(), &self.after) {
+            ("", after) if whole(after) => after.clone(),
+            (from, _) if whole(from) => just_before(from),
+            _ => String::new(),
+        }
+    }
+}
+
+/// An id that comes after all that come before `id`. Ids are in the order of
+/// their bytes, and none holds the last character that there is.
+fn just_before(id: &str) -> String {
+    let mut begin = id.to_owned();
+    let last = begin.pop().map(u32::from).unwrap_or_default();
+    // Between the last of the low and the first of the high ones there is none.
+    let before = (1..=last).rev().find_map(|code| char::from_u32(code - 1));
+    begin.extend(before);
+    if before.is_some() {
+        begin.extend(['\u{10ffff}'; 4]);
+    }
+    begin
 }
 
 #[derive(Serialize)]
@@ -60,6 +86,8 @@ struct AccountView<'a> {
     next: Option<String>,
     /// This is not the first page of devices.
     later: bool,
+    /// The id that devices are shown from on, as it was typed.
+    from: &'a str,
 }
 
 #[derive(Serialize)]
@@ -98,16 +126,17 @@ pub(super) async fn show(
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let after = asked.after();
     let shown = async {
         let Some(visitor) = visitor(&engine, &outside, &headers).await? else { return Ok(None) };
-        let found = find(&engine, &visitor.person, asked.after()).await?;
+        let found = find(&engine, &visitor.person, &after).await?;
         Ok::<_, StoreError>(Some((visitor, found)))
     };
     match shown.await {
         Ok(None) => to("login"),
         Ok(Some((visitor, found))) => {
             let language = language_of(&visitor.person, &headers);
-            page_of(&visitor, found, !asked.after().is_empty(), language)
+            page_of(&visitor, found, !after.is_empty(), asked.from(), language)
         }
         Err(error) => failed(&error, error.is_transient(), &headers),
     }
@@ -124,7 +153,13 @@ async fn find(engine: &Engine, person: &Person, after: &str) -> Result<Found, St
     Ok(Found { rules, devices, names })
 }
 
-fn page_of(Visitor { person, form }: &Visitor, found: Found, later: bool, language: Language) -> Response {
+fn page_of(
+    Visitor { person, form }: &Visitor,
+    found: Found,
+    later: bool,
+    from: &str,
+    language: Language,
+) -> Response {
     let Found { rules, devices, mut names } = found;
     let labels = text::account_labels(language);
     let (rights, beyond) = rights(person, &rules, &labels, language);
@@ -160,6 +195,7 @@ fn page_of(Visitor { person, form }: &Visitor, found: Found, later: bool, langua
         devices,
         next,
         later,
+        from,
     };
     page::render(StatusCode::OK, "account.html", &view)
 }
@@ -211,4 +247,31 @@ fn rights(
     all.retain(|rights| !rights.lines.is_empty());
     all.sort_by_key(|rights| rights.never);
     (all, beyond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_shown_from_an_id_on_and_none_before_it() {
+        for (id, before, same) in [
+            ("gate-104", "gate-103", "gate-104"),
+            ("gate-104", "gate-103-b", "gate-1040"),
+            ("b", "a", "b"),
+            ("\u{e000}", "\u{d7ff}", "\u{e000}"),
+            ("é", "z", "é"),
+        ] {
+            let after = just_before(id);
+            assert!(
+                before.as_bytes() <= after.as_bytes() && after.as_bytes() < same.as_bytes(),
+                "{id}: {after}"
+            );
+        }
+        let asked =
+            |after: &str, from: &str| Asked { after: after.to_owned(), from: from.to_owned() }.after();
+        assert_eq!(asked("gate-1", ""), "gate-1");
+        assert_eq!(asked("gate-1", " b "), just_before("b"));
+        assert_eq!([asked("a\0b", ""), asked("", "a\nb"), asked(&"x".repeat(2_000), "")], ["", "", ""]);
+    }
 }

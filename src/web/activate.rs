@@ -129,7 +129,7 @@ async fn look(engine: &Engine, token: &str) -> Result<Link, LinkError> {
 fn shown(link: Link, token: &str, language: Language, objection: Option<Objection>) -> Response {
     match link {
         Link::Unknown => page::notice(Notice::Unknown, language),
-        Link::Closed(why, subject) => page::closed(why, &subject, language),
+        Link::Closed(why, subject) => page::closed(why, &subject, token, language),
         Link::Open(subject) => page::form(&subject, token, language, objection),
     }
 }

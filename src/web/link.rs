@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::account::Account;
-use crate::domain::activation::{Purpose, Token};
+use crate::domain::activation::{Purpose, Token, awaited_mail};
 use crate::domain::audit::Actor;
 use crate::domain::audit::reading::ACTIVATED;
 use crate::domain::key::fold;
@@ -37,6 +37,8 @@ pub(super) struct Subject {
     pub(super) locale: String,
     pub(super) product: Option<String>,
     pub(super) support: Option<String>,
+    /// A mail is still awaited, so a new link can be asked for.
+    pub(super) awaits: bool,
 }
 
 /// Why a genuine link does nothing any more.
@@ -45,6 +47,9 @@ pub(super) enum Closed {
     Used,
     Replaced,
     Expired,
+    /// It is not needed any more: the account is active, and no new address
+    /// waits to be proved.
+    Needless,
     /// The account, or a tenant at or above its own.
     Disabled,
     /// Somebody else has the address by now.
@@ -164,13 +169,14 @@ async fn known(engine: &Engine, tx: &mut Tx, token: &Token) -> Result<Option<Kno
         Purpose::ChangeEmail => account.pending_email.clone().unwrap_or_default(),
         Purpose::Activate | Purpose::Confirm | Purpose::SetPassword => account.settings.email.clone(),
     };
+    let awaits = awaited_mail(&account).is_some();
     let closed = match activation.state.as_str() {
         "used" => Some(Closed::Used),
         // Disabling withdraws the link; the reason helps more than the means.
         _ if !account.settings.enabled || chain.blocked_by().is_some() => Some(Closed::Disabled),
-        "open" if activation.expires_at <= tx.now() => Some(Closed::Expired),
-        "open" if login.is_empty() => Some(Closed::Replaced),
-        "open" => None,
+        "open" if activation.expires_at > tx.now() && !login.is_empty() => None,
+        _ if !awaits && account.activated_at.is_some() => Some(Closed::Needless),
+        "open" if !login.is_empty() => Some(Closed::Expired),
         _ => Some(Closed::Replaced),
     };
     let branding = chain.branding();
@@ -183,6 +189,7 @@ async fn known(engine: &Engine, tx: &mut Tx, token: &Token) -> Result<Option<Kno
         locale: account.settings.locale.clone(),
         product: branding.product_name,
         support: branding.support_email,
+        awaits,
     };
     let path = tenant.path.clone();
     Ok(Some(Known { activation, account, key: found.key, path, closed, subject }))

@@ -7,7 +7,8 @@
 //! no cluster and no files.
 //!
 //! One link's way: `activate` reads the request, `link` looks it up and uses it
-//! in one transaction, `page` shows what became of it in the words of `text`.
+//! in one transaction, `page` shows what became of it in the words of `text`;
+//! for one that is over, `resend` asks the engine for another.
 //! Signing in: `signin` reads the request, the engine decides, `cookie` says how
 //! the browser remembers it, and `account` shows the person their account.
 
@@ -20,6 +21,7 @@ mod link;
 mod operations;
 mod outside;
 mod page;
+mod resend;
 mod serve;
 mod signin;
 mod text;
@@ -63,7 +65,7 @@ impl FromRef<Pages> for Arc<Outside> {
     }
 }
 
-/// The pages for people: `/activate`, `/login`, `/account`, `/logout`. Every
+/// The pages for people: `/activate`, `/resend`, `/login`, `/account`, `/logout`. Every
 /// answer, whatever it is, is a page with the headers that keep it from being
 /// framed, cached or scripted.
 pub fn pages(engine: Engine, outside: Outside) -> Router {
@@ -74,6 +76,7 @@ fn guarded(engine: Engine, outside: Outside, guard: guard::Guard) -> Router {
     Router::new()
         .route("/", get(signin::front))
         .route("/activate", get(activate::show).post(activate::perform))
+        .route("/resend", get(resend::show).post(resend::ask))
         .route("/login", get(signin::show).post(signin::enter))
         .route("/account", get(account::show))
         .route("/logout", get(signin::leaving).post(signin::leave))

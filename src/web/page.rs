@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::link::{Closed, Subject};
 use super::signin::Visitor;
-use super::text::{self, Language, LoginLabels, Passage};
+use super::text::{self, Language, LoginLabels, Passage, ResendLabels};
 use crate::domain::password::{MIN_LENGTH, Weakness};
 use crate::engine::Person;
 
@@ -52,6 +52,7 @@ static TEMPLATES: LazyLock<Result<Environment<'static>, minijinja::Error>> = Laz
         ("layout.html", include_str!("templates/layout.html")),
         ("page.html", include_str!("templates/page.html")),
         ("login.html", include_str!("templates/login.html")),
+        ("resend.html", include_str!("templates/resend.html")),
         ("leaving.html", include_str!("templates/leaving.html")),
         ("account.html", include_str!("templates/account.html")),
     ] {
@@ -103,11 +104,19 @@ struct Linked<'a> {
     #[serde(flatten)]
     view: View<'a>,
     form: Option<Form<'a>>,
+    again: Option<Again<'a>>,
+}
+
+/// A link that is over says whose it is: another one takes one press.
+#[derive(Serialize)]
+struct Again<'a> {
+    token: &'a str,
+    button: &'static str,
 }
 
 impl<'a> From<View<'a>> for Linked<'a> {
     fn from(view: View<'a>) -> Self {
-        Self { view, form: None }
+        Self { view, form: None, again: None }
     }
 }
 
@@ -145,6 +154,9 @@ struct PasswordFields {
     label: &'static str,
     again: &'static str,
     hint: String,
+    /// Shown while it is typed, by the stylesheet alone.
+    short: &'static str,
+    enough: &'static str,
     minimum: usize,
     problem: Option<String>,
     /// The problem is with the repetition.
@@ -170,6 +182,8 @@ pub(super) fn form(
         label: labels.password,
         again: labels.again,
         hint: labels.hint,
+        short: labels.short,
+        enough: labels.enough,
         minimum: MIN_LENGTH,
         problem,
         different: objection == Some(Objection::Different),
@@ -177,7 +191,7 @@ pub(super) fn form(
     let view =
         View { error_prefix: objection.map(|_| labels.error), ..about(subject, "plain", passage, language) };
     let form = Form { token, button, login: &subject.login, login_label: labels.login, password };
-    render(status, "page.html", &Linked { view, form: Some(form) })
+    render(status, "page.html", &Linked { form: Some(form), ..view.into() })
 }
 
 /// The link was used just now.
@@ -188,17 +202,55 @@ pub(super) fn done(subject: &Subject, language: Language) -> Response {
 }
 
 /// A genuine link that does nothing any more.
-pub(super) fn closed(why: Closed, subject: &Subject, language: Language) -> Response {
+pub(super) fn closed(why: Closed, subject: &Subject, token: &str, language: Language) -> Response {
     let language = Language::of_locale(&subject.locale).unwrap_or(language);
     let status = match why {
-        Closed::Used | Closed::Replaced | Closed::Expired => StatusCode::GONE,
+        Closed::Used | Closed::Replaced | Closed::Expired | Closed::Needless => StatusCode::GONE,
         Closed::Disabled => StatusCode::FORBIDDEN,
         Closed::Taken => StatusCode::CONFLICT,
     };
-    let view = about(subject, "bad", text::closed(why, language), language);
+    let again = matches!(why, Closed::Replaced | Closed::Expired) && subject.awaits;
+    let tone = if why == Closed::Needless { "good" } else { "bad" };
+    let view = about(subject, tone, text::closed(why, again, language), language);
     // Whoever used it can sign in; whoever has another address still can.
-    let way = matches!(why, Closed::Used | Closed::Taken).then(|| way_in(language));
-    render(status, "page.html", &Linked::from(View { way, ..view }))
+    let signs_in = matches!(why, Closed::Used | Closed::Taken | Closed::Needless);
+    let view = View { way: signs_in.then(|| way_in(language)), ..view };
+    let again = again.then(|| Again { token, button: text::resend(language).button });
+    render(status, "page.html", &Linked { again, ..view.into() })
+}
+
+/// The form that asks for a new link by an address; again if what was typed is
+/// none.
+pub(super) fn resend(email: &str, wrong: bool, status: StatusCode, language: Language) -> Response {
+    let labels = text::resend(language);
+    let view = View {
+        error_prefix: wrong.then(|| text::labels(language).error),
+        ..bare("plain", labels.passage, language)
+    };
+    let problem = wrong.then_some(labels.wrong);
+    let status = if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { status };
+    render(status, "resend.html", &ResendView { view, labels, email, problem })
+}
+
+/// A new link was asked for. Whether one was sent, nobody learns here.
+pub(super) fn asked(language: Language) -> Response {
+    render(StatusCode::OK, "page.html", &Linked::from(bare("good", text::asked(language), language)))
+}
+
+/// A new link was asked for too often.
+pub(super) fn asked_too_often(minutes: u64, language: Language) -> Response {
+    let (title, text) = text::asked_too_often(minutes, language);
+    let view = View { text, ..bare("bad", Passage { title, text: "" }, language) };
+    render(StatusCode::TOO_MANY_REQUESTS, "page.html", &Linked::from(view))
+}
+
+#[derive(Serialize)]
+struct ResendView<'a> {
+    #[serde(flatten)]
+    view: View<'a>,
+    labels: ResendLabels,
+    email: &'a str,
+    problem: Option<&'static str>,
 }
 
 /// A page that knows of no account.
@@ -211,7 +263,10 @@ pub(super) fn notice(notice: Notice, language: Language) -> Response {
         Notice::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Notice::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    render(status, "page.html", &Linked::from(bare("bad", text::notice(notice, language), language)))
+    let view = bare("bad", text::notice(notice, language), language);
+    let way = (notice == Notice::Unknown)
+        .then(|| Way { href: "resend", label: text::resend(language).passage.title });
+    render(status, "page.html", &Linked::from(View { way, ..view }))
 }
 
 fn way_in(language: Language) -> Way {

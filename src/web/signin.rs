@@ -196,7 +196,7 @@ pub(super) fn language_of(person: &Person, headers: &HeaderMap) -> Language {
     Language::of_locale(&person.account.settings.locale).unwrap_or_else(|| Language::accepted(headers))
 }
 
-fn unreadable(rejection: &FormRejection, headers: &HeaderMap) -> Response {
+pub(super) fn unreadable(rejection: &FormRejection, headers: &HeaderMap) -> Response {
     let language = Language::accepted(headers);
     let large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
     page::notice(if large { Notice::TooLarge } else { Notice::Unreadable }, language)
@@ -224,6 +224,6 @@ fn with_cookies<const N: usize>(mut answer: Response, cookies: [Option<HeaderVal
     answer
 }
 
-fn minutes(wait: Duration) -> u64 {
+pub(super) fn minutes(wait: Duration) -> u64 {
     wait.as_secs().div_ceil(60).max(1)
 }

@@ -2,6 +2,7 @@
 //! and `{login}` are filled in by `page`; nothing else is.
 
 mod account;
+mod resend;
 mod signin;
 
 use axum::http::{HeaderMap, header};
@@ -12,6 +13,7 @@ use crate::domain::activation::Purpose;
 use crate::domain::password::{MAX_LENGTH, MIN_LENGTH, Weakness};
 
 pub(super) use account::{AccountLabels, capability, labels as account_labels, more, operation, rule, tier};
+pub(super) use resend::{ResendLabels, asked, asked_too_often, labels as resend};
 pub(super) use signin::{LoginLabels, leaving, left, login, problem, way_in};
 
 /// A language that the pages speak.
@@ -68,6 +70,9 @@ pub(super) struct Labels {
     pub(super) login: &'static str,
     pub(super) password: &'static str,
     pub(super) hint: String,
+    /// While the password is typed: it is too short, or no longer.
+    pub(super) short: &'static str,
+    pub(super) enough: &'static str,
     pub(super) again: &'static str,
     /// Before the title of a page that shows its form again.
     pub(super) error: &'static str,
@@ -81,7 +86,11 @@ pub(super) fn labels(language: Language) -> Labels {
         Language::En => Labels {
             login: "You sign in as",
             password: "New password",
-            hint: format!("At least {MIN_LENGTH} characters. Several words in a row are easy to remember."),
+            hint: format!(
+                "At least {MIN_LENGTH} characters. Several words that do not belong together are strong and easy to remember."
+            ),
+            short: "Not long enough yet",
+            enough: "Long enough",
             again: "New password again",
             error: "Error",
             support: "Questions? Write to",
@@ -90,8 +99,10 @@ pub(super) fn labels(language: Language) -> Labels {
             login: "Sie melden sich an als",
             password: "Neues Passwort",
             hint: format!(
-                "Mindestens {MIN_LENGTH} Zeichen. Mehrere Wörter hintereinander merken sich leicht."
+                "Mindestens {MIN_LENGTH} Zeichen. Mehrere Wörter, die nicht zusammengehören, sind stark und leicht zu merken."
             ),
+            short: "Noch nicht lang genug",
+            enough: "Lang genug",
             again: "Neues Passwort wiederholen",
             error: "Fehler",
             support: "Fragen? Schreiben Sie an",
@@ -188,16 +199,29 @@ pub(super) const fn done(purpose: Purpose, language: Language) -> Passage {
     }
 }
 
-/// A genuine link that does nothing any more.
-pub(super) const fn closed(why: Closed, language: Language) -> Passage {
+/// A genuine link that does nothing any more; `again`: the page offers to send
+/// another one.
+pub(super) const fn closed(why: Closed, again: bool, language: Language) -> Passage {
     match (language, why) {
         (Language::En, Closed::Used) => passage(
             "This link has been used",
             "Each link works once. If it was you who used it, everything is done and you can sign in. If it was not, tell your administrator at {tenant}.",
         ),
+        (Language::En, Closed::Replaced) if again => passage(
+            "There is a newer link",
+            "This link was replaced by a newer one. Look for the latest mail from {product} and use the link in it. If you cannot find it, have another one sent.",
+        ),
         (Language::En, Closed::Replaced) => passage(
             "There is a newer link",
             "This link was replaced by a newer one. Look for the latest mail from {product} and use the link in it. If there is none, ask your administrator at {tenant} for one.",
+        ),
+        (Language::En, Closed::Expired) if again => passage(
+            "This link has expired",
+            "Links work only for a while, to keep your account safe. Have a new one sent to {login}.",
+        ),
+        (Language::En, Closed::Needless) => passage(
+            "Your account is active already",
+            "This link is not needed any more. You can sign in to your account at {tenant}.",
         ),
         (Language::En, Closed::Expired) => passage(
             "This link has expired",
@@ -215,9 +239,21 @@ pub(super) const fn closed(why: Closed, language: Language) -> Passage {
             "Dieser Link wurde schon benutzt",
             "Jeder Link gilt einmal. Haben Sie ihn selbst benutzt, ist alles erledigt und Sie können sich anmelden. Wenn nicht, sagen Sie es Ihrer Administration bei {tenant}.",
         ),
+        (Language::De, Closed::Replaced) if again => passage(
+            "Es gibt einen neueren Link",
+            "Dieser Link wurde durch einen neueren ersetzt. Suchen Sie die letzte Mail von {product} und benutzen Sie den Link darin. Finden Sie keine, lassen Sie sich noch einen senden.",
+        ),
         (Language::De, Closed::Replaced) => passage(
             "Es gibt einen neueren Link",
             "Dieser Link wurde durch einen neueren ersetzt. Suchen Sie die letzte Mail von {product} und benutzen Sie den Link darin. Gibt es keine, bitten Sie Ihre Administration bei {tenant} um eine.",
+        ),
+        (Language::De, Closed::Expired) if again => passage(
+            "Dieser Link ist abgelaufen",
+            "Links gelten nur eine Zeit lang, damit Ihr Konto sicher bleibt. Lassen Sie sich einen neuen an {login} senden.",
+        ),
+        (Language::De, Closed::Needless) => passage(
+            "Ihr Konto ist schon aktiv",
+            "Dieser Link wird nicht mehr gebraucht. Sie können sich bei {tenant} anmelden.",
         ),
         (Language::De, Closed::Expired) => passage(
             "Dieser Link ist abgelaufen",
@@ -239,7 +275,7 @@ pub(super) const fn notice(notice: Notice, language: Language) -> Passage {
     match (language, notice) {
         (Language::En, Notice::Unknown) => passage(
             "This link does not work",
-            "It may be incomplete. Open the link in the mail once more, or copy the whole of it into the address bar. If that does not help, ask whoever invited you for a new one.",
+            "It may be incomplete. Open the link in the mail once more, or copy the whole of it into the address bar. If that does not help, get a new one.",
         ),
         (Language::En, Notice::Unreadable) => passage(
             "That did not arrive whole",
@@ -265,7 +301,7 @@ pub(super) const fn notice(notice: Notice, language: Language) -> Passage {
         ),
         (Language::De, Notice::Unknown) => passage(
             "Dieser Link funktioniert nicht",
-            "Vielleicht ist er unvollständig. Öffnen Sie den Link in der Mail noch einmal oder kopieren Sie ihn ganz in die Adresszeile. Hilft das nicht, bitten Sie um einen neuen, wo Sie eingeladen wurden.",
+            "Vielleicht ist er unvollständig. Öffnen Sie den Link in der Mail noch einmal oder kopieren Sie ihn ganz in die Adresszeile. Hilft das nicht, fordern Sie einen neuen an.",
         ),
         (Language::De, Notice::Unreadable) => passage(
             "Das kam nicht vollständig an",

@@ -256,7 +256,7 @@ on_both! {
         let device = entered(&world, "kim@example.org").await.device;
         let slot = world.engine.link_key().throttle_slot(Counted::Address("kim@example.org"));
         let ahead = ago(&world, SignedDuration::from_hours(-1)).await;
-        world.by_hand(&format!("UPDATE signin_failure SET forgotten_at = '{ahead}' WHERE slot = '{slot}'")).await;
+        world.by_hand(&format!("UPDATE throttle SET forgotten_at = '{ahead}' WHERE slot = '{slot}'")).await;
         assert_eq!(fail(&world, "kim@example.org", Desk::default()).await, "throttled");
         let known = Desk { device: Some(&device), ..Desk::default() };
         assert_eq!(word(&sign_in(&world, "kim@example.org", PASSWORD, known).await), "entered");
@@ -282,7 +282,7 @@ on_both! {
         }
         let slot = world.engine.link_key().throttle_slot(Counted::Client("192.0.2.1"));
         let ahead = ago(&world, SignedDuration::from_secs(-600)).await;
-        world.by_hand(&format!("UPDATE signin_failure SET forgotten_at = '{ahead}' WHERE slot = '{slot}'")).await;
+        world.by_hand(&format!("UPDATE throttle SET forgotten_at = '{ahead}' WHERE slot = '{slot}'")).await;
         let outcome = sign_in(&world, "bo@example.org", PASSWORD, desk).await;
         let SignedIn::Throttled(wait) = outcome else { panic!("{}", word(&outcome)) };
         assert!((200..=246).contains(&wait.as_secs()), "{wait:?}");
@@ -345,9 +345,9 @@ on_both! {
             assert!(!text.contains("example.org") && !text.contains(bo.token.expose()) && !text.contains(PASSWORD), "{text}");
         }
         let rows = if world.url.starts_with("sqlite") {
-            "SELECT group_concat(digest || via) || (SELECT group_concat(slot) FROM signin_failure) FROM session"
+            "SELECT group_concat(digest || via) || (SELECT group_concat(slot) FROM throttle) FROM session"
         } else {
-            "SELECT string_agg(digest || via, ',') || (SELECT string_agg(slot, ',') FROM signin_failure) FROM session"
+            "SELECT string_agg(digest || via, ',') || (SELECT string_agg(slot, ',') FROM throttle) FROM session"
         };
         assert!(!world.by_hand(rows).await.unwrap().contains('@'));
     }
@@ -360,7 +360,7 @@ on_both! {
         let count = "SELECT CAST(count(*) AS TEXT) FROM audit WHERE action = 'sign-in-failed'";
         assert_eq!(world.by_hand(count).await.as_deref(), Some("1"));
         let ahead = ago(&world, SignedDuration::from_hours(-24)).await;
-        world.by_hand(&format!("UPDATE signin_failure SET forgotten_at = '{ahead}' WHERE slot = 'strangers'")).await;
+        world.by_hand(&format!("UPDATE throttle SET forgotten_at = '{ahead}' WHERE slot = 'strangers'")).await;
         let store = world.engine.store();
         let mut work = vec![];
         for email in ["nobody@example.org", "kim@example.org"] {

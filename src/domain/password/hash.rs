@@ -9,6 +9,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::normal;
+
 /// Memory in KiB, passes and lanes (OWASP's first choice for argon2id).
 const MEMORY: u32 = 19 * 1024;
 const PASSES: u32 = 2;
@@ -57,8 +59,8 @@ pub async fn rehash(password: SecretString, salt: [u8; 16]) -> Result<String, Ha
     computing(move || {
         let params = Params::new(MEMORY, PASSES, LANES, None).map_err(password_hash::Error::from)?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let hash: PasswordHash =
-            hasher.hash_password_with_salt(password.expose_secret().as_bytes(), &salt)?;
+        let normal = SecretString::from(normal(password.expose_secret()));
+        let hash: PasswordHash = hasher.hash_password_with_salt(normal.expose_secret().as_bytes(), &salt)?;
         Ok(hash.to_string())
     })
     .await
@@ -66,12 +68,22 @@ pub async fn rehash(password: SecretString, salt: [u8; 16]) -> Result<String, Ha
 
 /// Whether `password` is the one that `phc` was made from. False for a `phc`
 /// that [`is_phc`] would not accept, whatever it asks for.
+///
+/// Hashes made here are of the normal form. One from a Secret may have been
+/// made of the characters as typed, so they are tried as well where they
+/// differ: a second computation that depends on nothing but what was typed.
 pub async fn verify(password: SecretString, phc: &str) -> Result<bool, HashError> {
     let Some(hash) = parsed(phc) else { return Ok(false) };
-    computing(move || match Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash) {
-        Ok(()) => Ok(true),
-        Err(password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(error),
+    computing(move || {
+        let fits = |text: &str| match Argon2::default().verify_password(text.as_bytes(), &hash) {
+            Ok(()) => Ok(true),
+            Err(password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(error),
+        };
+        let typed = password.expose_secret();
+        let normal = SecretString::from(normal(typed));
+        let normal = normal.expose_secret();
+        Ok(fits(normal)? || (normal != typed && fits(typed)?))
     })
     .await
 }
@@ -178,12 +190,38 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn many_hashes_at_once_wait_for_each_other() {
-        let all = (0..6).map(|n| hash(secret("my aunt paints boats"), [n; 16]));
-        let done = futures::future::join_all(all).await;
-        assert!(done.iter().all(Result::is_ok));
-        let all_given_back = COMPUTING.acquire_many(2).await;
-        assert!(all_given_back.is_ok());
+    #[tokio::test]
+    async fn a_password_fits_however_a_keyboard_writes_its_letters() {
+        let composed = "bl\u{e5}b\u{e4}r p\u{e5} \u{f8}ya i regn";
+        let decomposed = "bla\u{30a}ba\u{308}r pa\u{30a} \u{f8}ya i regn";
+        for (set, typed) in
+            [(composed, decomposed), (decomposed, composed), ("１２ llamas eat ﬁgs", "12 llamas eat figs")]
+        {
+            let phc = hash(secret(set), SALT).await.unwrap();
+            assert!(verify(secret(typed), &phc).await.unwrap(), "{typed}");
+            assert!(verify(secret(set), &phc).await.unwrap(), "{set}");
+        }
+        // Made elsewhere, of the characters as they came.
+        let params = Params::new(MEMORY, PASSES, LANES, None).unwrap();
+        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let foreign: PasswordHash = hasher.hash_password_with_salt(decomposed.as_bytes(), &SALT).unwrap();
+        assert!(verify(secret(decomposed), &foreign.to_string()).await.unwrap());
+        assert!(!verify(secret(composed), &foreign.to_string()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn only_so_many_hashes_are_computed_at_a_time() {
+        let phc = hash(secret("my aunt paints boats"), SALT).await.unwrap();
+        let busy = COMPUTING.acquire_many(2).await.unwrap();
+        let (hashing, comparing) =
+            (hash(secret("my aunt paints boats"), SALT), verify(secret("my aunt paints boats"), &phc));
+        let both = async { (hashing.await, comparing.await) };
+        tokio::pin!(both);
+        let early = tokio::time::timeout(std::time::Duration::from_millis(500), both.as_mut()).await;
+        assert!(early.is_err(), "a third and a fourth computation began");
+        drop(busy);
+        let (hashed, fits) = both.await;
+        assert!(hashed.unwrap() == phc && fits.unwrap());
+        assert_eq!(COMPUTING.available_permits(), 2, "all are given back");
     }
 }

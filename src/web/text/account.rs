@@ -26,8 +26,11 @@ pub(in crate::web) struct AccountLabels {
     pub(in crate::web) by_grant: &'static str,
     pub(in crate::web) devices: &'static str,
     pub(in crate::web) no_devices: &'static str,
+    pub(in crate::web) no_later: &'static str,
     pub(in crate::web) next: &'static str,
     pub(in crate::web) first: &'static str,
+    pub(in crate::web) from: &'static str,
+    pub(in crate::web) show: &'static str,
 }
 
 pub(in crate::web) const fn labels(language: Language) -> AccountLabels {
@@ -51,8 +54,11 @@ pub(in crate::web) const fn labels(language: Language) -> AccountLabels {
             by_grant: "shared with you: {grant}",
             devices: "Your devices",
             no_devices: "There is no device that you may see.",
+            no_later: "There are no devices from there on.",
             next: "More devices",
             first: "Back to the first ones",
+            from: "Show from this id on",
+            show: "Show",
         },
         Language::De => AccountLabels {
             title: "Ihr Konto",
@@ -73,8 +79,11 @@ pub(in crate::web) const fn labels(language: Language) -> AccountLabels {
             by_grant: "mit Ihnen geteilt: {grant}",
             devices: "Ihre Geräte",
             no_devices: "Es gibt kein Gerät, das Sie sehen dürfen.",
+            no_later: "Von dort an gibt es keine Geräte.",
             next: "Weitere Geräte",
             first: "Zurück zu den ersten",
+            from: "Ab dieser Kennung zeigen",
+            show: "Zeigen",
         },
     }
 }

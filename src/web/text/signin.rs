@@ -12,6 +12,8 @@ pub(in crate::web) struct LoginLabels {
     pub(in crate::web) password: &'static str,
     pub(in crate::web) button: &'static str,
     pub(in crate::web) help: &'static str,
+    /// The way to a new link.
+    pub(in crate::web) resend: &'static str,
 }
 
 pub(in crate::web) const fn login(language: Language) -> LoginLabels {
@@ -21,14 +23,16 @@ pub(in crate::web) const fn login(language: Language) -> LoginLabels {
             email: "E-mail address",
             password: "Password",
             button: "Sign in",
-            help: "No account, no password yet, or forgotten it? Ask your administrator for a new invitation.",
+            help: "Invited, but no password yet?",
+            resend: "Get a new link",
         },
         Language::De => LoginLabels {
             passage: passage("Anmelden", "Mit der E-Mail-Adresse und dem Passwort Ihres Kontos."),
             email: "E-Mail-Adresse",
             password: "Passwort",
             button: "Anmelden",
-            help: "Kein Konto, noch kein Passwort, oder haben Sie es vergessen? Bitten Sie Ihre Administration um eine neue Einladung.",
+            help: "Eingeladen, aber noch kein Passwort?",
+            resend: "Neuen Link anfordern",
         },
     }
 }
