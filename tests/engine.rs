@@ -20,6 +20,8 @@ mod concurrency;
 mod devices;
 #[path = "engine/devices_chain.rs"]
 mod devices_chain;
+#[path = "engine/devices_given.rs"]
+mod devices_given;
 #[path = "engine/devices_limits.rs"]
 mod devices_limits;
 #[path = "engine/devices_own.rs"]

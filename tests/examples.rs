@@ -112,6 +112,89 @@ async fn the_quickstart_waits_for_its_devices_and_then_hands_them_over() {
     assert_eq!(ids, ["door-001", "door-002"]);
 }
 
+/// Whether an account has each of these rights over a thing.
+async fn rights(place: &Path, account: &str, thing: &str, rights: &[&str]) -> Vec<bool> {
+    let mut has = vec![];
+    for right in rights {
+        let finished = call(place, &["check", account, right, thing, "-o", "json"]).await;
+        let answer: Value = serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{finished:?}"));
+        assert_eq!(finished.code(), Some(i32::from(answer["allowed"] != true)), "{finished:?}");
+        has.push(answer["allowed"] == true);
+    }
+    has
+}
+
+#[tokio::test]
+async fn each_level_of_account_has_exactly_the_rights_that_its_article_ticks() {
+    let place = tempfile::tempdir().unwrap();
+    applied(place.path(), in_tree("examples/projects").to_str().unwrap()).await;
+    let instance = "tenant/instance/instance";
+    let ticks = [
+        "ManageResources",
+        "ManagePlugins",
+        "ManageProjects",
+        "ManageUsers",
+        "ManageBranding",
+        "ManageSubscription",
+    ];
+    for (account, expected) in [
+        ("owner", [true, true, true, true, true, true]),
+        ("administrator", [true, true, true, true, true, false]),
+        ("developer", [true, true, true, false, false, false]),
+        ("guest", [false, false, false, false, false, false]),
+    ] {
+        assert_eq!(rights(place.path(), account, instance, &ticks).await, expected, "{account}");
+    }
+    let accounts = ["ManageUsers"];
+    assert_eq!(rights(place.path(), "administrator", "subadmin/instance/guest", &accounts).await, [true]);
+    assert_eq!(rights(place.path(), "developer", "subadmin/instance/guest", &accounts).await, [false]);
+    let listed = call(place.path(), &["what-can", "guest", "-o", "json"]).await;
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert!(!listed["rules"].to_string().contains("plugin"), "{listed:#}");
+}
+
+#[tokio::test]
+async fn company_and_mobile_stand_in_the_user_list_where_they_were_given() {
+    let place = tempfile::tempdir().unwrap();
+    applied(place.path(), in_tree("examples/tiers-and-quotas").to_str().unwrap()).await;
+    let list = call(place.path(), &["export", "users", "--format", "csv"]).await.stdout;
+    let of = |name: &str| {
+        let line = list.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split(',').skip(2).take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // What a spreadsheet would take for a formula is marked as text.
+    assert_eq!(of("regional-manager,"), ["Hub Installers Ltd", "'+49 30 000000"]);
+    assert_eq!(of("branch-admin,"), ["", ""]);
+}
+
+/// The devices that an account is shown, each with the account that holds it.
+async fn shown(place: &Path, account: &str) -> Vec<(String, Option<String>)> {
+    let finished = call(place, &["devices", "list", "--as", account, "-o", "json"]).await;
+    let list: Vec<Value> = serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{finished:?}"));
+    let text = |device: &Value, field: &str| device[field].as_str().map(str::to_owned);
+    list.iter().map(|device| (text(device, "deviceId").unwrap(), text(device, "account"))).collect()
+}
+
+#[tokio::test]
+async fn a_manager_lists_the_devices_under_its_sub_accounts_and_these_only_their_own() {
+    let place = tempfile::tempdir().unwrap();
+    let example = in_tree("examples/tiers-and-quotas");
+    let example = example.to_str().unwrap();
+    applied(place.path(), example).await;
+    call(place.path(), &["devices", "import", &format!("{example}/devices.csv")]).await;
+    applied(place.path(), example).await;
+    let held = |id: &str, by: Option<&str>| (id.to_owned(), by.map(str::to_owned));
+    let region = shown(place.path(), "regional-manager").await;
+    assert!(region.contains(&held("gateway-02", Some("branch-admin"))), "{region:?}");
+    assert!(region.contains(&held("gateway-01", Some("regional-manager"))), "{region:?}");
+    // What is only shared with it does not say who holds it.
+    assert!(shown(place.path(), "installer").await.contains(&held("gateway-01", None)));
+    assert!(!shown(place.path(), "support").await.iter().any(|(_, holder)| holder.is_some()));
+    let stranger = call(place.path(), &["devices", "list", "--as", "nobody"]).await;
+    assert_eq!(stranger.code(), Some(1), "{stranger:?}");
+    assert!(stranger.stderr.contains("no account has this username or e-mail"), "{stranger:?}");
+}
+
 #[tokio::test]
 async fn the_quickstart_works_on_postgresql_too() {
     let place = tempfile::tempdir().unwrap();

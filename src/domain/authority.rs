@@ -23,7 +23,10 @@ use super::tenant::{Chain, missing};
 use super::tier::Tier;
 use super::verdict::{Reason, Refusal};
 
-pub use escalation::{Above, Theirs, within_capabilities, within_holding, within_scope, within_theirs};
+pub use escalation::{
+    Above, Received, Theirs, within_capabilities, within_holding, within_received, within_scope,
+    within_theirs,
+};
 pub use sight::{Sight, sight};
 pub use subscription::subscription;
 

@@ -133,6 +133,11 @@ impl Topic {
     pub fn devices(tenant: Uuid) -> Self {
         Self(format!("devices/{tenant}"))
     }
+    /// What an account is given to hold: that an Assign to it appears, changes
+    /// or goes.
+    pub fn given(account: Uuid) -> Self {
+        Self(format!("given/{account}"))
+    }
     /// As stored.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -35,6 +35,17 @@ pub struct FinerLimits {
     pub by_role: Vec<RoleLimit>,
 }
 
+impl FinerLimits {
+    /// A role that two entries limit: one may name its namespace and the other
+    /// leave it out, which the schema cannot tell.
+    pub fn limited_twice(&self) -> Option<&RoleLimit> {
+        let same = |a: &RoleLimit, b: &RoleLimit| (&a.namespace, &a.name) == (&b.namespace, &b.name);
+        let mut each = self.by_role.iter().enumerate();
+        each.find(|(at, limit)| self.by_role[..*at].iter().any(|other| same(limit, other)))
+            .map(|(_, limit)| limit)
+    }
+}
+
 /// At most `max` accounts with one role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleLimit {

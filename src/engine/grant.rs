@@ -10,13 +10,16 @@ use serde_json::json;
 use super::pass::{Outcome, Pass, Step, Stop};
 use super::{Action, Spec, written};
 use crate::api;
-use crate::domain::authority::{Act, Authority, Manager, Target, permit, within_holding, within_theirs};
+use crate::domain::authority::{
+    Act, Authority, Manager, Received, Target, permit, sight, within_received, within_theirs,
+};
 use crate::domain::capability::Capability;
 use crate::domain::grant::{Grant, Mode, Receiver, Reclaim, Selection, Tally, Window, window};
 use crate::domain::object::Topic;
 use crate::domain::permission::{Holding, Pattern, Permissions};
-use crate::domain::tenant::Tenant;
-use crate::domain::verdict::{Condition, Reason, Refusal};
+use crate::domain::tenant::{Chain, Tenant};
+use crate::domain::verdict::{Condition, Reason, Refusal, Remedy};
+use crate::store::grant_devices::Search;
 
 /// Judges a DeviceGrant and makes the database match.
 pub(super) async fn reconcile(pass: &mut Pass<'_>) -> Step<Outcome> {
@@ -101,7 +104,8 @@ async fn judge(pass: &mut Pass<'_>, own: Option<&Grant>) -> Step<Wanted> {
     permit(&authority, &Act { key, needs, within: &chain, target: Target::Own })?;
     let receivers = receivers::judge(pass, spec, &chain, mode, &authority, present).await?;
     let selection = selection(spec);
-    let permissions = permissions(pass, spec, mode, &receivers, &selection, &authority).await?;
+    let about = About { mode, receivers: &receivers, selection: &selection, present };
+    let permissions = permissions(pass, spec, &about, &chain, &authority).await?;
 
     if let (Mode::Assign, false, Some(to)) = (mode, pass.in_force(), receivers.first()) {
         devices::in_turn(pass, to, tenant.id).await?;
@@ -124,39 +128,85 @@ const fn reclaim(spec: &api::DeviceGrantSpec) -> Reclaim {
     }
 }
 
-/// Rules as written, which never exceed what the giver has (R2). For an Assign
-/// to an account, none means `device` with every operation that the giver may
-/// do; a Share to oneself may reach as far as those who hold the devices.
+/// What a grant is about, as far as its rules depend on it.
+struct About<'a> {
+    mode: Mode,
+    receivers: &'a [Receiver],
+    selection: &'a Selection,
+    /// The row that it has or takes over.
+    present: Option<&'a Grant>,
+}
+
+/// Rules as written, which never exceed what the giver has (R2): its own, its
+/// roles', and those with which it was given the devices. For an Assign to an
+/// account, none means `device` with every operation that the giver may do; a
+/// Share to oneself may reach as far as those who hold the devices.
 async fn permissions(
     pass: &mut Pass<'_>,
     spec: &api::DeviceGrantSpec,
-    mode: Mode,
-    receivers: &[Receiver],
-    selection: &Selection,
+    about: &About<'_>,
+    chain: &Chain,
     authority: &Authority,
 ) -> Step<Permissions> {
     let key = pass.key();
     let field = "spec.permissions.allow";
     let written = written::permissions(&spec.permissions);
+    let About { mode, receivers, selection, .. } = *about;
     let account = match receivers {
         [Receiver::Account { account, .. }] => Some(*account),
         _ => None,
     };
+    let to_itself = authority.id().is_some_and(|giver| account == Some(giver));
+    if let (Mode::Share, true, false, Some(giver)) = (mode, to_itself, selection.is_empty(), authority.id()) {
+        let theirs = pass.tx.rights_below(giver, selection).await?;
+        within_theirs(authority, key, field, &written, &theirs)?;
+        return Ok(written);
+    }
+    let received = match authority.manager() {
+        Some(manager) if !selection.is_empty() => received(pass, manager, about, chain).await?,
+        _ => Received::default(),
+    };
     if mode == Mode::Assign && account.is_some() && written.allow.is_empty() {
-        let everything = Holding::Everything { deny: vec![] };
-        let holding = authority.manager().map_or(everything, Manager::holding);
-        let mut all = holding.on(&Pattern::new("device"));
+        let device = Pattern::new("device");
+        let mut all = match authority.manager() {
+            Some(manager) => received.passes_on(manager, &device),
+            None => Holding::Everything { deny: vec![] }.on(&device),
+        };
         all.deny.extend(written.deny);
         return Ok(all);
     }
-    match authority.id().filter(|giver| account == Some(*giver)) {
-        Some(giver) if mode == Mode::Share && !selection.is_empty() => {
-            let theirs = pass.tx.rights_below(giver, selection).await?;
-            within_theirs(authority, key, field, &written, &theirs)?;
+    let judged = within_received(authority, key, field, &written, &received);
+    judged.map_err(|mut refusal| {
+        // What it is given may come later than what it hands on.
+        if let (Remedy::Wait(topics), Some(giver), Some(home)) =
+            (&mut refusal.remedy, authority.id(), chain.own())
+        {
+            topics.extend([Topic::given(giver), Topic::devices(home.id)]);
         }
-        _ => within_holding(authority, key, field, &written)?,
-    }
+        refusal
+    })?;
     Ok(written)
+}
+
+/// What the giver was given the devices with; judged again when that changes.
+async fn received(
+    pass: &mut Pass<'_>,
+    manager: &Manager,
+    about: &About<'_>,
+    chain: &Chain,
+) -> Step<Received> {
+    let Some(home) = chain.own() else { return Ok(Received::default()) };
+    let id = about.present.map_or(uuid::Uuid::nil(), |present| present.id);
+    let giver = &manager.account;
+    let mut search = Search::of(id, home.id, Some(giver.id), about.mode, about.selection, pass.now());
+    if let Some(sight) = sight(giver, chain, false) {
+        search = search.seen_by(&sight, pass.source());
+    }
+    let received = pass.tx.received(&search).await?;
+    if !received.by.is_empty() {
+        pass.subscribe(Topic::given(giver.id));
+    }
+    Ok(received)
 }
 
 /// Which devices the grant is about, as written.
@@ -206,6 +256,8 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
         return Ok((Action::Unchanged, new));
     }
     pass.tx.put_grant(&new).await?;
+    tell_receivers(pass, old);
+    tell_receivers(pass, Some(&new));
     if let Some(old) = old.filter(|old| old.mode == Mode::Assign && old.receivers != new.receivers) {
         // A transfer: what was given before ends, and what the former receiver
         // handed on with it. What the new one has no room for stays with the
@@ -223,6 +275,13 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Grant>, wanted: Wanted) -> Step
     Ok((Action::Updated, new))
 }
 
+/// Tells the account that an Assign gives to, for what it hands on rests on that.
+fn tell_receivers(pass: &mut Pass<'_>, grant: Option<&Grant>) {
+    if let Some(account) = grant.and_then(Grant::receiving_account) {
+        pass.publish(Topic::given(account));
+    }
+}
+
 /// A grant as the audit trail shows it: thousands of ids as their number and
 /// a digest.
 fn audited(grant: &Grant) -> serde_json::Value {
@@ -233,7 +292,7 @@ fn audited(grant: &Grant) -> serde_json::Value {
         Receiver::Group { tenant, name } => json!({"group": name, "tenant": tenant}),
     });
     json!({
-        "tenant": grant.tenant, "mode": grant.mode, "project": grant.project, "permissions": grant.permissions,
+        "tenant": grant.tenant, "name": format!("{}/{}", grant.namespace, grant.name), "mode": grant.mode, "project": grant.project, "permissions": grant.permissions,
         "deviceIds": grant.selection.device_ids.len(), "unitIds": grant.selection.unit_ids.len(),
         "ids": crate::domain::key::digest(&ids), "selector": grant.selection.selector, "all": grant.selection.all,
         "receivers": receivers.collect::<Vec<_>>(), "reclaim": grant.reclaim, "notBefore": grant.not_before.map(|t| t.to_string()),
@@ -331,6 +390,7 @@ async fn remove(pass: &mut Pass<'_>, own: Option<Grant>) -> Step<Outcome> {
         };
         devices::take_back(pass, &grant, reclaim).await?;
         pass.tx.delete_grant(grant.id).await?;
+        tell_receivers(pass, Some(&grant));
         let actor = pass.answering(grant.managed_by).await?;
         pass.audit("deleted", actor, Some(grant.tenant), Some(audited(&grant)), None).await?;
         pass.freed(&chain);

@@ -141,7 +141,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Role>, wanted: Wanted) -> Step<
 
 fn audited(role: &Role) -> serde_json::Value {
     json!({
-        "tenant": role.tenant, "displayName": role.display_name, "content": role.content, "revision": role.revision,
+        "tenant": role.tenant, "name": role.name, "displayName": role.display_name, "content": role.content, "revision": role.revision,
         "propagation": role.propagation, "managedBy": role.managed_by,
     })
 }

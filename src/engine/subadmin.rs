@@ -113,7 +113,15 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     let (account, proof) = settled(pass, &old.account, tenant.id, settings, effective, &authority);
     let moved = account.managed_by != old.account.managed_by;
     if account == old.account && groups == old.groups && roles == old.roles {
-        return Ok(Action::Unchanged);
+        if old.findable {
+            return Ok(Action::Unchanged);
+        }
+        pass.tx.update_account(&account).await?;
+        let after = json!({"keysPutBack": true});
+        pass.about(account.id);
+        pass.repaired(authority.actor(), tenant.id, after).await?;
+        pass.publish_self();
+        return Ok(Action::Updated);
     }
     let before = audited(pass, &old.account, &old.groups, &old.roles);
     pass.tx.update_account(&account).await?;
@@ -274,7 +282,7 @@ fn audited(
     let s = &account.settings;
     let personal = |value: &str| pass.engine.link_key().personal(value);
     json!({
-        "tenant": account.tenant, "username": personal(&s.username), "email": personal(&s.email),
+        "tenant": account.tenant, "name": account.name, "username": personal(&s.username), "email": personal(&s.email),
         "pendingEmail": account.pending_email.as_deref().map(personal),
         "company": s.company.as_deref().map(personal), "mobile": s.mobile.as_deref().map(personal),
         "tier": s.tier, "enabled": s.enabled, "emailVerified": account.proved,

@@ -82,7 +82,8 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         object: Some(pass.object_id()),
         parent: parent.as_ref().map(|p| p.id),
         root: parent.as_ref().map_or(old.id, |p| p.root),
-        path: path(parent.as_ref(), &old.name),
+        name: pass.key().name.clone(),
+        path: path(parent.as_ref(), &pass.key().name),
         permitted: true,
         settings,
         managed_by,
@@ -107,8 +108,17 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         Some(_) if moved => "moved",
         Some(_) => "updated",
     };
-    let (before, after) = (audited(pass, old), audited(pass, &new));
-    pass.audit(action, authority.actor(), Some(new.id), Some(before), Some(after)).await?;
+    // A move changes what follows from the place; without one, somebody did.
+    let placed = Tenant { name: old.name.clone(), path: old.path.clone(), root: old.root, ..new.clone() };
+    let by_hand = !moved && placed != new;
+    if by_hand {
+        let after = json!({"placePutBack": new.path});
+        pass.repaired(authority.actor(), new.id, after).await?;
+    }
+    if !by_hand || placed != *old {
+        let (before, after) = (audited(pass, old), audited(pass, &new));
+        pass.audit(action, authority.actor(), Some(new.id), Some(before), Some(after)).await?;
+    }
     pass.publish_self();
     Ok(if own.is_none() { Action::Created } else { Action::Updated })
 }

@@ -36,7 +36,7 @@ pub fn reference_faults(loaded: &Loaded) -> Vec<Fault> {
 }
 
 /// Field and target of every reference to one of the four kinds.
-fn references(object: &Object) -> Vec<(String, ObjectKey)> {
+pub(super) fn references(object: &Object) -> Vec<(String, ObjectKey)> {
     let own = object.key.namespace.as_str();
     let mut found = vec![];
     let mut add = |field: String, kind: Kind, namespace: &str, name: &str| {
@@ -94,7 +94,7 @@ fn references(object: &Object) -> Vec<(String, ObjectKey)> {
 }
 
 /// The field by which an object is above itself.
-fn circle(object: &Object, here: &BTreeMap<&ObjectKey, &Object>) -> Option<&'static str> {
+pub(super) fn circle(object: &Object, here: &BTreeMap<&ObjectKey, &Object>) -> Option<&'static str> {
     let field = match object.key.kind {
         Kind::Tenant => "spec.parentRef",
         Kind::SubAdmin => "spec.managedByRef",

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 
 use super::fault::Fault;
 use super::load::Loaded;
+use super::object::Object;
+use super::references::{circle, references};
 use super::rehearse::{in_memory, rehearse};
+use crate::domain::object::ObjectKey;
 use crate::domain::verdict::Reason;
 use crate::engine::{EngineError, Report, RootNamespaces};
 
@@ -16,12 +19,24 @@ use crate::engine::{EngineError, Report, RootNamespaces};
 pub async fn rule_faults(loaded: &Loaded, roots: RootNamespaces) -> Result<Vec<Fault>, EngineError> {
     let store = in_memory().await?;
     let passes = rehearse(&store, loaded, "files", roots).await?;
+    let here = loaded.objects.iter().map(|object| (&object.key, object)).collect();
+    let reports = || passes.done().filter_map(|done| Some((&done.key, done.report.as_ref()?)));
+    let ready: BTreeSet<&ObjectKey> =
+        reports().filter(|(_, report)| report.ready()).map(|(key, _)| key).collect();
     let mut faults = vec![];
-    for done in passes.done() {
-        let Some(report) = &done.report else { continue };
-        let object = loaded.objects.iter().find(|object| object.key == done.key);
-        if let (Some(object), Some((field, message))) = (object, refusal(report)) {
-            faults.push(object.fault(&field, message));
+    for (key, report) in reports() {
+        let object = loaded.objects.iter().find(|object| object.key == *key);
+        if let (Some(object), Some((reason, field, message))) = (object, refusal(report)) {
+            let told_elsewhere = match reason {
+                Reason::Paused => true,
+                Reason::Invalid => !object.faults.is_empty() || circle(object, &here).is_some(),
+                Reason::ParentCycle => circle(object, &here).is_some(),
+                Reason::RefNotFound => leads_to_nothing(object, &ready),
+                _ => false,
+            };
+            if !told_elsewhere {
+                faults.push(object.fault(&field, message));
+            }
         }
     }
     store.close().await;
@@ -29,16 +44,16 @@ pub async fn rule_faults(loaded: &Loaded, roots: RootNamespaces) -> Result<Vec<F
     Ok(faults)
 }
 
-/// Field and message of a refusal that is told here.
-fn refusal(report: &Report) -> Option<(String, String)> {
+/// Whether something that an object refers to is not there, or refused itself.
+fn leads_to_nothing(object: &Object, ready: &BTreeSet<&ObjectKey>) -> bool {
+    references(object).iter().any(|(_, to)| !ready.contains(to))
+}
+
+/// Reason, field and message of a refusal.
+fn refusal(report: &Report) -> Option<(Reason, String, String)> {
     let ready = report.condition("Ready").filter(|ready| !ready.status)?;
-    let told_elsewhere =
-        BTreeSet::from([Reason::Invalid, Reason::RefNotFound, Reason::ParentCycle, Reason::Paused]);
-    if told_elsewhere.contains(&ready.reason) {
-        return None;
-    }
     let field = first_field(&ready.message);
-    Some((field, format!("{}: {}", ready.reason, ready.message)))
+    Some((ready.reason, field, format!("{}: {}", ready.reason, ready.message)))
 }
 
 /// The first field that a message names; messages name the field to change

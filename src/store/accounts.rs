@@ -60,6 +60,16 @@ pub struct Found {
     pub roles: Vec<Assigned>,
     /// Its groups.
     pub groups: BTreeSet<String>,
+    /// Whether the keys by which it is found are those of its names.
+    pub findable: bool,
+}
+
+/// Whether nobody has changed a key by hand: each follows from its name.
+fn findable(row: &Row) -> Result<bool, StoreError> {
+    let pending = row.opt_text("pending_email")?.as_deref().map(fold);
+    Ok(row.text("username_key")? == fold(&row.text("username")?)
+        && row.text("email_key")? == fold(&row.text("email")?)
+        && row.opt_text("pending_email_key")? == pending)
 }
 
 impl Tx {
@@ -108,7 +118,7 @@ impl Tx {
         let groups =
             self.rows("SELECT name FROM account_group WHERE account_id = $1", args![account.id]).await?;
         let groups = groups.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?;
-        Ok(Some(Found { account, key, roles, groups }))
+        Ok(Some(Found { account, key, roles, groups, findable: findable(&row)? }))
     }
 
     async fn assigned_roles(&mut self, account: Uuid) -> Result<Vec<Assigned>, StoreError> {

@@ -155,17 +155,28 @@ impl Tx {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Listed>, StoreError> {
+        self.list_among(None, tenant, after, limit).await
+    }
+
+    /// The same of these devices only, if they are given.
+    pub async fn list_among(
+        &mut self,
+        only: Option<&[String]>,
+        tenant: Option<Uuid>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Listed>, StoreError> {
         let sql = Sql {
             postgres: "SELECT d.id, d.unit_id, d.name, d.labels, t.path, c.username FROM device d
                 LEFT JOIN tenant t ON t.id = d.holder_tenant LEFT JOIN account c ON c.id = d.holder_account
                 WHERE d.id > $2 AND ($1::uuid IS NULL OR EXISTS (SELECT 1 FROM tenant_ancestor a WHERE a.tenant_id = d.holder_tenant AND a.ancestor_id = $1))
-                ORDER BY d.id LIMIT $3",
+                  AND ($4::jsonb IS NULL OR d.id IN (SELECT jsonb_array_elements_text($4))) ORDER BY d.id LIMIT $3",
             sqlite: "SELECT d.id, d.unit_id, d.name, d.labels, t.path, c.username FROM device d
                 LEFT JOIN tenant t ON t.id = d.holder_tenant LEFT JOIN account c ON c.id = d.holder_account
                 WHERE d.id > $2 AND ($1 IS NULL OR EXISTS (SELECT 1 FROM tenant_ancestor a WHERE a.tenant_id = d.holder_tenant AND a.ancestor_id = $1))
-                ORDER BY d.id LIMIT $3",
+                  AND ($4 IS NULL OR d.id IN (SELECT value FROM json_each($4))) ORDER BY d.id LIMIT $3",
         };
-        let rows = self.rows(sql, args![tenant, after, limit]).await?;
+        let rows = self.rows(sql, args![tenant, after, limit, only.map(|only| json(&only))]).await?;
         rows.iter()
             .map(|row| {
                 Ok(Listed {

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::sql::{Row, Sql, args, json};
 use super::tenants::word;
 use super::{StoreError, Tx};
-use crate::domain::authority::Sight;
+use crate::domain::authority::{Received, Sight};
 use crate::domain::grant::devices::{Claim, Holder, Own, Place, Standing, State};
-use crate::domain::grant::{Grant, Receiver};
+use crate::domain::grant::{Grant, Mode, Receiver, Selection};
+use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::tenant::{Operator, Requirement};
 use standing::{keyed, search_args};
 
@@ -46,7 +47,18 @@ pub struct Search {
 impl Search {
     /// How `grant` looks; times are compared with `now`.
     pub fn new(grant: &Grant, now: Timestamp) -> Self {
-        let selection = &grant.selection;
+        Self::of(grant.id, grant.tenant, grant.managed_by, grant.mode, &grant.selection, now)
+    }
+
+    /// How a grant of a tenant looks that an account gives, if one does.
+    pub fn of(
+        grant: Uuid,
+        tenant: Uuid,
+        account: Option<Uuid>,
+        mode: Mode,
+        selection: &Selection,
+        now: Timestamp,
+    ) -> Self {
         let requirements: Vec<Requirement> = match &selection.selector {
             Some(selector) if !selection.all => {
                 let exact = selector.labels.iter().map(|(key, value)| Requirement {
@@ -64,15 +76,15 @@ impl Search {
         });
         let nothing = serde_json::Value::Array(vec![]);
         Self {
-            grant: grant.id,
-            tenant: grant.tenant,
-            account: grant.managed_by,
+            grant,
+            tenant,
+            account,
             ids: json(&selection.device_ids),
             units: json(&selection.unit_ids),
             has_units: !selection.unit_ids.is_empty(),
             requirements: requirements.collect(),
             selects: selection.all || selection.selector.is_some(),
-            mode: grant.mode.as_str(),
+            mode: mode.as_str(),
             holders: false,
             narrow: false,
             only_below: false,
@@ -193,6 +205,37 @@ impl Tx {
         let sql = keyed!("SELECT key, count(*) AS n FROM keyed GROUP BY key ORDER BY key");
         let rows = self.rows(sql, search_args![search]).await?;
         rows.iter().map(seen).collect()
+    }
+
+    /// What the account that gives was given these devices with: the rules of
+    /// each Assign to it that is about some of them, and whether there are
+    /// others within its reach. Where nothing is selected yet, any Assign to it
+    /// may turn out to be about what is.
+    pub async fn received(&mut self, search: &Search) -> Result<Received, StoreError> {
+        let sql = keyed!(
+            ", mine AS (SELECT g.id, g.permissions, o.namespace, o.name FROM grant_receiver r
+                JOIN device_grant g ON g.id = r.grant_id AND g.mode = 'Assign' AND g.id <> $1 JOIN object o ON o.id = g.object_id WHERE r.account_id = $3
+            ), reached AS (SELECT k.id, EXISTS (
+                    SELECT 1 FROM mine JOIN grant_device m ON m.grant_id = mine.id WHERE m.device_id = k.id AND m.state <> 'idle') AS given
+                FROM keyed k WHERE k.reachable
+            )
+            SELECT mine.permissions, mine.namespace, mine.name FROM mine WHERE EXISTS (
+                    SELECT 1 FROM grant_device m JOIN keyed k ON k.id = m.device_id WHERE m.grant_id = mine.id AND m.state <> 'idle')
+                OR ($18 AND NOT EXISTS (SELECT 1 FROM reached))
+            UNION ALL SELECT NULL, NULL, NULL WHERE EXISTS (SELECT 1 FROM reached WHERE NOT given) ORDER BY 2, 3"
+        );
+        let open = search.selects || search.has_units;
+        let mut received = Received::default();
+        for row in self.rows(sql, search_args![search, open]).await? {
+            match (row.opt_text("namespace")?, row.opt_text("name")?) {
+                (Some(namespace), Some(name)) => {
+                    let key = ObjectKey::new(Kind::DeviceGrant, namespace, name);
+                    received.by.push((key, row.json("permissions")?));
+                }
+                _ => received.others = true,
+            }
+        }
+        Ok(received)
     }
 
     /// How many devices of a grant are marked.

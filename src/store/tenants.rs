@@ -151,7 +151,7 @@ impl Tx {
         let s = &t.settings;
         let sql = "UPDATE tenant SET object_id = $2, display_name = $3, enabled = $4, permitted = $5, allowed_namespaces = $6,
                 max_devices = $7, max_tenants = $8, max_accounts = $9, account_limits = $10, owner_name = $11, mail = $12,
-                branding = $13, deletion_policy = $14, managed_by = $15
+                branding = $13, deletion_policy = $14, managed_by = $15, name = $16, path = $17, root_id = $18
             WHERE id = $1";
         self.write(
             sql,
@@ -171,6 +171,9 @@ impl Tx {
                 s.branding.as_ref().map(json),
                 format!("{:?}", s.deletion_policy),
                 t.managed_by,
+                &t.name,
+                &t.path,
+                t.root,
             ],
         )
         .await?;

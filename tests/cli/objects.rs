@@ -242,3 +242,119 @@ async fn validate_says_what_the_rules_would_say() {
         "{finished:?}"
     );
 }
+
+/// What only the rules can tell, although the schema is kept and every name
+/// leads to something in these files.
+const BETWEEN_THE_LINES: &str = "
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: Role
+metadata: {name: ops}
+spec:
+  tenantRef: {name: acme}
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: twice}
+spec:
+  tenantRef: {name: acme}
+  username: twice
+  email: twice@example.org
+  roles: [{name: ops}, {name: ops, namespace: default}]
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: Tenant
+metadata: {name: limited}
+spec:
+  limits:
+    accounts:
+      byRole: [{roleRef: {name: ops}, max: 1}, {roleRef: {name: ops, namespace: default}, max: 2}]
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: far}
+spec:
+  tenantRef: {name: other}
+  username: far
+  email: far@example.org
+  roles: [{name: ops}]
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: kim}
+spec:
+  tenantRef: {name: acme}
+  username: kim
+  email: kim@example.org
+  tier: Root
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: bob}
+spec:
+  tenantRef: {name: acme}
+  username: bob
+  email: bob@example.org
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: lee}
+spec:
+  tenantRef: {name: other}
+  username: lee
+  email: lee@example.org
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: DeviceGrant
+metadata: {name: outside}
+spec:
+  tenantRef: {name: acme}
+  mode: Share
+  to: {subAdminRefs: [{name: lee}]}
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: DeviceGrant
+metadata: {name: among}
+spec:
+  tenantRef: {name: acme}
+  managedByRef: {name: kim}
+  mode: Share
+  to: {subAdminRefs: [{name: kim}, {name: bob}]}
+  devices: {all: true}
+---
+apiVersion: tenantry.dev/v1alpha1
+kind: SubAdmin
+metadata: {name: below}
+spec:
+  tenantRef: {name: acme}
+  managedByRef: {name: twice}
+  username: below
+  email: below@example.org
+";
+
+#[tokio::test]
+async fn validate_tells_what_only_the_rules_see_and_nothing_that_only_follows() {
+    let place = Place::with(&format!("{}{}{BETWEEN_THE_LINES}", tenant("acme", "{}"), tenant("other", "{}")));
+    let finished = place.validate().await;
+    for (object, word) in [
+        ("SubAdmin default/twice: spec.roles[1]", "names Role default/ops a second time"),
+        ("Tenant default/limited: spec.limits.accounts.byRole", "limits Role default/ops twice"),
+        ("SubAdmin default/far: spec.roles", "RefNotFound: "),
+        (
+            "DeviceGrant default/outside: spec.to.subAdminRefs",
+            "does not exist in the granting tenant or below it",
+        ),
+        ("DeviceGrant default/among: spec.to.subAdminRefs", "itself among others"),
+    ] {
+        assert!(
+            finished.stderr.lines().any(|line| line.contains(object) && line.contains(word)),
+            "{object}: {finished:?}"
+        );
+    }
+    assert!(!finished.stderr.contains("default/below"), "it follows from another: {finished:?}");
+    assert!(finished.stdout.contains("5 faults"), "{finished:?}");
+    // Nothing that a database would have to refuse gets there.
+    let applied = place.apply().await;
+    assert_eq!(applied.code(), Some(1));
+    assert!(!applied.stderr.contains("could not be reconciled"), "{applied:?}");
+}

@@ -80,6 +80,42 @@ on_both! {
             let look = format!("SELECT CAST({column} AS text) FROM {table} WHERE name = '{own}'");
             puts_back(&mut world, kind, name, &statement, &look).await;
         }
+        // What is found by these columns is looked for by another.
+        all_ready(&world.apply(&tenant("north", "acme", "managedByRef: {name: ada}, mail: {from: a@example.org}, branding: {productName: North}, limits: {accounts: {total: 9, byTier: [{tier: Admin, max: 2}]}}")).await);
+        all_ready(&world.apply("
+kind: Role
+metadata: {namespace: root, name: viewer}
+spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, permissions: {allow: [{resources: [device], operations: [view]}]}}
+---
+kind: DeviceGrant
+metadata: {namespace: root, name: own}
+spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, mode: Share, to: {groups: [crew]}, devices: {all: true}, permissions: {allow: [{resources: [device], operations: [view]}]}}").await);
+        let of = |kind: &str, name: &str| format!("object_id = (SELECT id FROM object WHERE kind = '{kind}' AND name = '{name}')");
+        for (kind, name, table, column, value) in [
+            (Kind::Tenant, "north", "tenant", "mail", r#"'{"from":"evil@example.org"}'"#),
+            (Kind::Tenant, "north", "tenant", "mail", "NULL"),
+            (Kind::Tenant, "north", "tenant", "branding", r#"'{"product_name":"Evil"}'"#),
+            (Kind::Tenant, "north", "tenant", "account_limits", "'{}'"),
+            (Kind::Tenant, "north", "tenant", "managed_by", "NULL"),
+            (Kind::Tenant, "north", "tenant", "name", "'evil'"),
+            (Kind::Tenant, "north", "tenant", "path", "'/evil'"),
+            (Kind::Tenant, "north", "tenant", "root_id", "id"),
+            (Kind::Role, "viewer", "role", "managed_by", "NULL"),
+            (Kind::Role, "viewer", "role", "name", "'evil'"),
+            (Kind::Role, "viewer", "role", "revision", "'000000000000'"),
+            (Kind::DeviceGrant, "own", "device_grant", "managed_by", "NULL"),
+            (Kind::DeviceGrant, "own", "device_grant", "name", "'evil'"),
+            (Kind::DeviceGrant, "own", "device_grant", "namespace", "'evil'"),
+            (Kind::SubAdmin, "kim", "account", "name", "'evil'"),
+            (Kind::SubAdmin, "kim", "account", "username_key", "'evil'"),
+            (Kind::SubAdmin, "kim", "account", "email_key", "'evil@example.org'"),
+            (Kind::SubAdmin, "kim", "account", "pending_email_key", "'evil@example.org'"),
+        ] {
+            let own = of(&kind.to_string(), name);
+            let statement = format!("UPDATE {table} SET {column} = {value} WHERE {own}");
+            let look = format!("SELECT CAST({column} AS text) FROM {table} WHERE {own}");
+            puts_back(&mut world, kind, name, &statement, &look).await;
+        }
         let groups = "SELECT CAST(count(*) AS text) FROM account_group WHERE name = 'crew'";
         puts_back(&mut world, Kind::SubAdmin, "kim", "DELETE FROM account_group", groups).await;
         let receivers = "SELECT group_name FROM grant_receiver";

@@ -113,8 +113,13 @@ fn rivals(seed: u64) -> Vec<String> {
         } else {
             format!("managedByRef: {{name: {}}}, ", accounts[pick(accounts.len())])
         };
+        let rules = match pick(3) {
+            0 => "permissions: {allow: [{resources: [device], operations: [view]}]}, ",
+            1 => "permissions: {deny: [{resources: [device], operations: [share]}]}, ",
+            _ => "",
+        };
         documents.push(format!(
-            "kind: DeviceGrant\nmetadata: {{namespace: root, name: g{at}, creationTimestamp: {}}}\nspec: {{tenantRef: {{name: acme}}, {manager}mode: Assign, to: {{{to}}}, devices: {{deviceIds: [d{}, d{}]}}}}",
+            "kind: DeviceGrant\nmetadata: {{namespace: root, name: g{at}, creationTimestamp: {}}}\nspec: {{tenantRef: {{name: acme}}, {manager}{rules}mode: Assign, to: {{{to}}}, devices: {{deviceIds: [d{}, d{}]}}}}",
             born(pick(3)), pick(3), 2 + pick(3)
         ));
     }
@@ -130,6 +135,8 @@ async fn outcome(documents: &[String], order: &[usize]) -> Vec<String> {
     world.settle().await;
     let mut rows = rows(&world).await;
     rows.extend(world.holders().await.into_iter().map(|(device, holder)| format!("{device} {holder}")));
+    let rules = "SELECT group_concat(name || permissions, ' ') FROM (SELECT name, permissions FROM device_grant ORDER BY name)";
+    rows.extend(world.by_hand(rules).await);
     rows
 }
 

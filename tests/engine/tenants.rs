@@ -204,3 +204,32 @@ spec: {displayName: Theirs}");
         assert_eq!(report.condition("Ready").unwrap().reason.as_str(), "ManagedElsewhere");
     }
 }
+
+on_both! {
+    async fn tenants_nest_as_deep_as_their_names_are_long(world) {
+        all_ready(&world.apply(ACME).await);
+        let mut above = "acme".to_owned();
+        let mut seed = 7_u32;
+        for level in 0..18 {
+            // Nothing that a database could compress.
+            let noise: String = (0..240)
+                .map(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    char::from_digit((seed >> 16) % 36, 36).unwrap()
+                })
+                .collect();
+            let name = format!("l{level:02}{noise}e");
+            let reports = world.apply(&crate::fleet::tenant(&name, &above, "")).await;
+            all_ready(&reports);
+            above = name;
+        }
+        let deepest = world.again(Tenant, "root", &above).await;
+        let path = deepest.status["path"].as_str().unwrap();
+        assert!(path.ends_with(&above) && path.starts_with('…') && path.chars().count() == 4096, "{path}");
+        let status = serde_json::json!({"path": path, "observedGeneration": 1});
+        assert_eq!(tenantry::api::validate::faults_in_status(tenantry::api::Kind::Tenant, &status), vec![]);
+        // The place is taken for whoever else wants it.
+        let twin = crate::fleet::tenant("l00", "acme", "");
+        all_ready(&world.apply(&twin).await);
+    }
+}

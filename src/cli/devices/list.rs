@@ -2,6 +2,7 @@
 //! devices need no more memory than a thousand.
 
 use clap::Args;
+use uuid::Uuid;
 
 use super::super::Verdict;
 use super::super::fail::{Fail, out_error};
@@ -9,20 +10,25 @@ use super::super::out::{Format, Out, tame};
 use super::{TenantRef, narrowed};
 use crate::app;
 use crate::config::Settings;
+use crate::engine::questions::Questions;
 use crate::store::Access;
 use crate::store::devices::Listed;
 
-const PAGE: i64 = 1_000;
+const PAGE: usize = 1_000;
 
 /// List devices with their holders
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  tenantry devices list\n  tenantry devices list --tenant acme/north -o json"
+    after_help = "Examples:\n  tenantry devices list\n  tenantry devices list --tenant acme/north -o json\n  tenantry devices list --as kim     what kim sees: its own, and those of accounts and tenants below it"
 )]
 pub(super) struct List {
     /// Only what this Tenant and those below it hold: namespace/name
     #[arg(long, value_name = "REF")]
     tenant: Option<TenantRef>,
+
+    /// Only what this account sees: username or e-mail
+    #[arg(long = "as", value_name = "ACCOUNT")]
+    reader: Option<String>,
 
     /// The source whose Tenants are meant, if several have one of the same name
     #[arg(long, value_name = "NAME", env = "TENANTRY_SOURCE")]
@@ -39,24 +45,41 @@ impl List {
         let tenant = narrowed(&store, self.source.as_deref(), self.tenant.as_ref()).await?;
         let mut list = out.list(self.output);
         let header = row(["DEVICE", "UNIT", "TENANT", "ACCOUNT", "NAME", "LABELS"]);
-        let mut after = String::new();
-        loop {
-            let mut tx = store.begin(Access::Read).await?;
-            let page = tx.list_devices(tenant, &after, PAGE).await?;
-            drop(tx);
+        let mut next = Some(String::new());
+        let questions = Questions::new(store);
+        while let Some(after) = next {
+            let page;
+            (page, next) = self.page(&questions, tenant, &after).await?;
             for device in &page {
                 list.item(out, device, &header, line)?;
             }
-            match page.last() {
-                Some(last) => after.clone_from(&last.device_id),
-                None => break,
-            }
         }
         if list.end(out)? == 0 {
-            out_error("no devices: import some with `tenantry devices import FILE`");
+            out_error(match &self.reader {
+                Some(_) => "no devices that this account sees",
+                None => "no devices: import some with `tenantry devices import FILE`",
+            });
         }
-        store.close().await;
+        questions.store().close().await;
         Ok(Verdict::Good)
+    }
+
+    /// The devices after an id, and where to go on.
+    async fn page(
+        &self,
+        questions: &Questions,
+        tenant: Option<Uuid>,
+        after: &str,
+    ) -> Result<(Vec<Listed>, Option<String>), Fail> {
+        if let Some(reader) = &self.reader {
+            let page = questions.devices_seen(reader, tenant, after, PAGE).await?;
+            let page = page.map_err(|refused| Fail::Because(refused.to_string()))?;
+            return Ok((page.items, page.next));
+        }
+        let mut tx = questions.store().begin(Access::Read).await?;
+        let page = tx.list_devices(tenant, after, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
+        let next = page.last().map(|last| last.device_id.clone());
+        Ok((page, next))
     }
 }
 

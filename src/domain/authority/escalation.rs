@@ -8,7 +8,7 @@ use super::{Authority, Manager, lists};
 use crate::domain::account::{Ref, Scope};
 use crate::domain::capability::Capability;
 use crate::domain::object::{ObjectKey, Topic};
-use crate::domain::permission::{Holding, Permissions, Rule};
+use crate::domain::permission::{Holding, Pattern, Permissions, Rule};
 use crate::domain::tenant::Chain;
 use crate::domain::verdict::{Reason, Refusal, Remedy};
 
@@ -28,6 +28,76 @@ pub fn within_holding(
             manager,
             format!(
                 "{field} of {key} gives {} on {}, which {} does not wholly have; narrow the rule or name a manager that has it",
+                excess.operation, excess.resource, manager.key
+            ),
+        )),
+    }
+}
+
+/// What the giver of a grant was given its devices with, as far as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Each Assign to it that is about some of the devices, with its rules.
+    pub by: Vec<(ObjectKey, Permissions)>,
+    /// Some of the devices are none that it was given.
+    pub others: bool,
+}
+
+impl Received {
+    /// What it may do with each part of the devices: own rules and those of its
+    /// roles, and with those that came with the devices.
+    fn holdings(&self, own: &Holding) -> Vec<Holding> {
+        let mut holdings: Vec<_> = self.by.iter().map(|(_, rules)| own.clone().with(rules)).collect();
+        if self.others || holdings.is_empty() {
+            holdings.push(own.clone());
+        }
+        holdings
+    }
+
+    /// What it may do with all of the devices, as rules to hand on.
+    pub fn passes_on(&self, manager: &Manager, resource: &Pattern) -> Permissions {
+        let each: Vec<Permissions> =
+            self.holdings(&manager.holding()).iter().map(|holding| holding.on(resource)).collect();
+        let operations: BTreeSet<&Pattern> =
+            each.iter().flat_map(|rules| &rules.allow).flat_map(|rule| &rule.operations).collect();
+        let operations: Vec<Pattern> = operations
+            .into_iter()
+            .filter(|operation| each.iter().all(|rules| rules.allowing(resource, operation).is_some()))
+            .cloned()
+            .collect();
+        let mut deny = vec![];
+        for rule in each.iter().flat_map(|rules| &rules.deny) {
+            if !deny.contains(rule) {
+                deny.push(rule.clone());
+            }
+        }
+        let allow = match operations.is_empty() {
+            true => vec![],
+            false => vec![Rule { resources: vec![resource.clone()], operations }],
+        };
+        Permissions { allow, deny }
+    }
+}
+
+/// Refuses rules of a grant beyond what its giver may do with the devices (R2):
+/// by its own rules and its roles, and by those with which it was given them.
+pub fn within_received(
+    authority: &Authority,
+    key: &ObjectKey,
+    field: &str,
+    rules: &Permissions,
+    received: &Received,
+) -> Result<(), Refusal> {
+    let Authority::Account(manager) = authority else {
+        return Ok(());
+    };
+    let holdings = received.holdings(&manager.holding());
+    match holdings.iter().find_map(|holding| holding.excess(&rules.allow)) {
+        None => Ok(()),
+        Some(excess) => Err(exceeds(
+            manager,
+            format!(
+                "{field} of {key} gives {} on {}, which {} does not wholly have, nor was it given all of the devices with that; narrow the rule or name a manager that has it",
                 excess.operation, excess.resource, manager.key
             ),
         )),

@@ -290,6 +290,10 @@ async fn write(pass: &mut Pass<'_>, work: &mut Work<'_>, plan: &Plan, marked: i6
     work.changed |= differs;
     if work.changed {
         pass.publish_self();
+        // What the receiver hands on rests on what it was given.
+        if let Some(account) = work.grant.receiving_account() {
+            pass.publish(Topic::given(account));
+        }
     }
     Ok(())
 }

@@ -9,13 +9,19 @@
 //! page was read. Rows come in order of their names, so that none is shown
 //! twice and a row that was there all the time is not left out.
 
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
 use crate::domain::access::answer::Ground;
 use crate::domain::access::decide;
 use crate::domain::access::facts::{Named, Offer, Question};
+use crate::domain::access::reach;
 use crate::domain::access::rules::{InForce, without_device};
 use crate::domain::access::sight::{self, Sight};
 use crate::domain::capability::Capability;
 use crate::domain::permission::Pattern;
+use crate::store::devices::Listed;
 use crate::store::questions::reverse::Considered;
 use crate::store::questions::{Asker, Facts, Names};
 use crate::store::users::User;
@@ -85,7 +91,7 @@ pub struct Rules {
     pub rules: Vec<InForce>,
 }
 
-/// Why an account may not have the list of users.
+/// Why an account may not have a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoList {
     /// Nobody is called so.
@@ -131,6 +137,18 @@ impl Questions {
         limit: usize,
     ) -> Result<Option<Page<DeviceRights>>, StoreError> {
         again!(self.store, |tx| devices_of(tx, account, after, limit))
+    }
+
+    /// The devices that an account sees, as the inventory lists them, after the
+    /// id `after`; only what lies in `tenant` or below if that is given.
+    pub async fn devices_seen(
+        &self,
+        account: &str,
+        tenant: Option<Uuid>,
+        after: &str,
+        limit: usize,
+    ) -> Result<Result<Page<Listed>, NoList>, StoreError> {
+        again!(self.store, |tx| devices_seen(tx, account, tenant, after, limit))
     }
 
     /// Whose data an account sees, after the username `after`; none if there is
@@ -219,6 +237,57 @@ async fn devices_of(
         }
     }
     Ok(Some(page))
+}
+
+async fn devices_seen(
+    tx: &mut Tx,
+    account: &str,
+    tenant: Option<Uuid>,
+    after: &str,
+    limit: usize,
+) -> Result<Result<Page<Listed>, NoList>, StoreError> {
+    let Facts { asker, now, .. } = tx.facts(&of(account)).await?;
+    let Some(asker) = asker else { return Ok(Err(NoList::NoAccount)) };
+    if denied_everything(&asker) {
+        return Ok(Err(NoList::Denied));
+    }
+    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
+    let mut looked_at = 0;
+    while let Some(after) = page.next.take() {
+        let most = PAGE.min(limit - page.items.len()).max(1);
+        let ids = tx.devices_near(&asker.subject, &after, count(most)).await?;
+        looked_at += ids.len();
+        let (mut seen, mut shared) = (vec![], BTreeSet::new());
+        for (device, offers) in tx.facts_about(&asker, &ids).await? {
+            let id = device.id.clone();
+            let (device, offers) = current(tx, device, offers, now).await?;
+            let in_effect: Vec<&Offer> = offers.iter().filter(|offer| offer.in_effect(now)).collect();
+            if sight::of_device(&asker.subject, &device, &in_effect) != Sight::Seen {
+                let reaches = |offer: &Offer| reach::reaches(offer, &asker.subject).is_some();
+                let shown = in_effect.iter().any(|offer| reaches(offer) && sight::shown_by(offer));
+                if !shown || tenant.is_some() {
+                    continue;
+                }
+                shared.insert(id.clone());
+            }
+            seen.push(id);
+        }
+        for mut device in tx.list_among(Some(&seen), tenant, "", count(most)).await? {
+            // Where what only a Share shows is held is none of its receiver's
+            // business (R4).
+            if shared.contains(&device.device_id) {
+                (device.tenant, device.account) = (None, None);
+            }
+            page.items.push(device);
+        }
+        if ids.len() == most {
+            page.next = ids.into_iter().next_back();
+        }
+        if page.items.len() >= limit || looked_at >= LOOKED_AT {
+            break;
+        }
+    }
+    Ok(Ok(page))
 }
 
 /// What an account may do with one device.

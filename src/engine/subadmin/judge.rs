@@ -200,6 +200,15 @@ async fn roles(
         return Ok(vec![]);
     }
     let keys: Vec<ObjectKey> = wanted.iter().map(WantedRole::key).collect();
+    // One may name its namespace and the other leave it out, which the schema
+    // cannot tell.
+    if let Some((index, twice)) = keys.iter().enumerate().find(|(at, key)| keys[..*at].contains(key)) {
+        return Err(Refusal::edit(
+            Reason::Invalid,
+            format!("spec.roles[{index}] of {key} names {twice} a second time; keep one of the entries"),
+        )
+        .into());
+    }
     for key in &keys {
         pass.depend_on(key);
     }

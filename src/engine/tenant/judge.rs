@@ -32,6 +32,16 @@ pub(super) async fn judge(pass: &mut Pass<'_>, own: Option<&Tenant>) -> Step<Wan
         return Err(Refusal::edit(Reason::Invalid, format!("{key} has no spec")).into());
     };
     let settings = settings(key, spec);
+    if let Some(role) = settings.limits.finer.limited_twice() {
+        return Err(Refusal::edit(
+            Reason::Invalid,
+            format!(
+                "spec.limits.accounts.byRole of {key} limits Role {}/{} twice; keep one of the entries",
+                role.namespace, role.name
+            ),
+        )
+        .into());
+    }
     pass.consult(&[wished(key, spec)]);
     let parent = parent(pass, spec).await?;
     let chain = match place(key, own.map(|t| t.id), &parent, pass.in_root_namespace()) {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::report::shown;
 use super::{audited, judge};
 use crate::api::annotation;
 use crate::domain::key;
@@ -32,7 +33,7 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
         Ok(Outcome {
             verdict: Err(Refusal::wait(reason, message, vec![])),
             conditions: vec![],
-            status: json!({"path": own.path, "impact": impact}),
+            status: json!({"path": shown(&own.path), "impact": impact}),
             action: Action::Refused,
             again_at: None,
         })

@@ -28,7 +28,7 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
             }
             let mail = chain.mail();
             let mut status = json!({
-                "path": own.path,
+                "path": shown(&own.path),
                 "quota": quota_lines(&own.settings.limits, &used, &below),
                 "counts": {"tenants": used.tenants, "accounts": used.accounts, "roles": roles, "grants": grants, "devices": used.devices},
             });
@@ -52,6 +52,16 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
         status,
         again_at: None,
     })
+}
+
+/// A path as status shows it, which bounds every text: of a very long one the end.
+pub(super) fn shown(path: &str) -> String {
+    let length = path.chars().count();
+    if length <= api::REPORT_MAX {
+        return path.to_owned();
+    }
+    let end: String = path.chars().skip(length + 1 - api::REPORT_MAX).collect();
+    format!("…{end}")
 }
 
 /// A line for each limit, and for accounts, devices and tenants in any case.
@@ -138,7 +148,7 @@ async fn owner_condition(
             "OwnerFound",
             Reason::OwnerMissing,
             format!(
-                "{key}, named in spec.ownerRef, is not an account of {}; until it is created there, the Root manages the subscription",
+                "{key}, named in spec.ownerRef, is not an account of {}; until it is created there, nobody manages the subscription",
                 own.path
             ),
         )

@@ -63,7 +63,7 @@ macro_rules! keyed {
                 LEFT JOIN tenant_ancestor t ON t.tenant_id = c.holder_tenant AND t.ancestor_id = $2
                 LEFT JOIN visible v ON v.id = c.device
             ), keyed AS (
-                SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
+                SELECT f.id, f.place, f.account_gives, f.reachable, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
                     COALESCE(m.state, '') || CASE WHEN f.reachable THEN CASE WHEN f.account_gives THEN ',a' ELSE ',t' END ELSE ',n' END || COALESCE(f.place, 0) || ','
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
                     || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id::text END
@@ -125,7 +125,7 @@ macro_rules! keyed {
                 LEFT JOIN tenant_ancestor t ON t.tenant_id = c.holder_tenant AND t.ancestor_id = $2
                 LEFT JOIN visible v ON v.id = c.device
             ), keyed AS (
-                SELECT f.id, f.place, f.account_gives, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
+                SELECT f.id, f.place, f.account_gives, f.reachable, CASE WHEN f.own = f.place THEN 1 ELSE 0 END AS here,
                     COALESCE(m.state, '') || CASE WHEN f.reachable THEN CASE WHEN f.account_gives THEN ',a' ELSE ',t' END ELSE ',n' END || COALESCE(f.place, 0) || ','
                     || CASE WHEN f.own IS NULL THEN 'absent,' WHEN f.own = f.place THEN 'here,' ELSE 'misplaced,' END
                     || CASE WHEN f.place IS NULL AND f.feeder IS NOT NULL THEN 'fed:' || f.feeder WHEN i.position IS NULL OR i.grant_id = $1 THEN 'free' WHEN i.grant_id IS NULL THEN 'ended' ELSE i.grant_id END

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::{Work, why};
+use crate::domain::grant::Mode;
 use crate::domain::grant::devices::{Claim, Decision, Own, Place, State, conflict, decide};
 use crate::domain::grant::room::Met;
 use crate::domain::verdict::Refusal;
@@ -46,11 +47,19 @@ impl Plan {
                 Place::Taken(grant) | Place::Fed(grant) => others.get(&grant),
                 Place::Free | Place::Ended => None,
             };
-            let new = standing.mark != Some(State::Applied) && standing.own != Own::InPlace;
+            // What others have ended an Assign does not have any more, whatever
+            // it had at its last pass.
+            let new = match work.grant.mode {
+                Mode::Assign => standing.own != Own::InPlace,
+                Mode::Share => standing.mark != Some(State::Applied),
+            };
             let fate = match decide(work.grant.mode, work.open, &claim, standing, other, now) {
                 // A refused grant keeps what it gave and gives nothing more.
                 Decision::Wants | Decision::Are(State::Applied) if new && !work.may_give => {
-                    standing.mark.map_or(Fate::Left, Fate::Are)
+                    standing.mark.map_or(Fate::Left, |mark| match mark {
+                        State::Applied => Fate::Are(State::Idle),
+                        other => Fate::Are(other),
+                    })
                 }
                 Decision::Are(state) => {
                     held_by.extend(other.filter(|_| state == State::Waiting));
