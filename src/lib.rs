@@ -14,6 +14,7 @@ pub mod config;
 pub mod controller;
 pub mod domain;
 pub mod engine;
+mod failpoint;
 pub mod files;
 pub mod mail;
 pub mod outbox;

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every room and the rooms that it may call.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("api", &[]),
-    ("mail", &[]),
-    ("store", &["domain"]),
+    ("failpoint", &[]),
+    ("mail", &["failpoint"]),
+    ("store", &["failpoint", "domain"]),
     ("engine", &["store", "api", "domain"]),
-    ("outbox", &["engine", "mail", "store", "api", "domain"]),
+    ("outbox", &["engine", "failpoint", "mail", "store", "api", "domain"]),
     ("web", &["engine", "store", "domain"]),
     ("files", &["engine", "store", "api", "domain"]),
     ("controller", &["engine", "store", "api", "domain"]),

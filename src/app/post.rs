@@ -67,3 +67,28 @@ impl Post {
         Ok(self.outbox.drain(bound).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::ControllerConfig;
+
+    /// Names of series without the endings that kinds of metrics add.
+    fn names(text: &str) -> std::collections::BTreeSet<String> {
+        let described = text.lines().filter_map(|line| line.strip_prefix("# HELP "));
+        described.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_is_documented_and_no_other() {
+        let mut registry = Registry::default();
+        Metrics::default().register(&mut registry);
+        ControllerConfig::default().metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).unwrap();
+        let documented = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let documented = documented.map(|name| name.trim_end_matches("_total").to_owned()).collect();
+        assert_eq!(names(&text), documented);
+    }
+}

@@ -14,6 +14,7 @@ use super::metrics::Metrics;
 use super::{CALL_TIMEOUT, failure, status};
 use crate::api;
 use crate::domain::object::ObjectKey;
+use crate::domain::verdict::Reason;
 use crate::engine::{Action, Report};
 
 /// Events that may wait to be written; more are dropped and counted.
@@ -68,15 +69,18 @@ pub(super) fn remarks(before: Option<&Value>, report: &Report) -> Vec<Remark> {
         let truth = if condition.status { "True" } else { "False" };
         let known = status::said(before, kind);
         // Fulfilled and said with the creation already; a condition that was
-        // never there and does not hold is no news either.
+        // never there and does not hold is no news either, unless it says that
+        // a mail is on its way.
         let is_news = match known {
             Some(known) => known != (truth, condition.reason.as_str()),
             None if kind == "Ready" => !condition.status || done.is_none(),
+            None if kind == "InvitationSent" => condition.reason != Reason::NotNeeded,
             None => condition.status,
         };
         if is_news && !COMPANIONS.contains(&kind) {
+            let given_up = condition.reason == Reason::MailRefused;
             remarks.push(Remark {
-                warning: kind == "Ready" && !condition.status,
+                warning: (kind == "Ready" && !condition.status) || given_up,
                 reason: condition.reason.as_str().to_owned(),
                 action: kind.to_owned(),
                 note: public(&condition.message).map(|text| cut(text, NOTE_MAX)),
@@ -178,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::domain::object::Kind;
-    use crate::domain::verdict::{Condition, Reason};
+    use crate::domain::verdict::Condition;
 
     fn report(action: Action, conditions: Vec<Condition>) -> Report {
         Report {
@@ -199,17 +203,23 @@ mod tests {
     }
 
     #[test]
-    fn a_creation_is_one_remark_and_the_mail_another_when_it_is_sent() {
+    fn a_mail_is_remarked_when_it_is_queued_sent_put_off_or_given_up() {
         let queued = Condition::no("InvitationSent", Reason::Queued, "the mail is queued");
         let ready = Condition::yes("Ready", Reason::Reconciled, "in force as written");
         let created = report(Action::Created, vec![ready.clone(), queued]);
         let fresh = json!({ "observedGeneration": -1 });
-        assert_eq!(reasons(Some(&fresh), &created), ["Created"]);
+        assert_eq!(reasons(Some(&fresh), &created), ["Created", "Queued"]);
 
         let before = status::wanted(&created, Some(&fresh));
         let sent = Condition::yes("InvitationSent", Reason::Sent, "the mail was accepted");
         assert_eq!(reasons(Some(&before), &report(Action::Unchanged, vec![ready.clone(), sent])), ["Sent"]);
         assert_eq!(reasons(Some(&before), &created), ["Created"]);
+        for (reason, warning) in [(Reason::MailRetrying, false), (Reason::MailRefused, true)] {
+            let failed = Condition::no("InvitationSent", reason, "550 5.1.1 no such mailbox");
+            let remarks = remarks(Some(&before), &report(Action::Unchanged, vec![ready.clone(), failed]));
+            assert_eq!(remarks.len(), 1);
+            assert_eq!((remarks[0].reason.as_str(), remarks[0].warning), (reason.as_str(), warning));
+        }
     }
 
     #[test]

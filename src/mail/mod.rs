@@ -30,7 +30,9 @@ pub use mail_url::{MailUrl, MailUrlError};
 pub use message::{ComposeError, Envelope, Letter, Purpose, UnknownPurpose, compose, message_id};
 pub use settings::{CaBundle, CaError, Credentials, ServerSettings, SettingsError, Tls};
 pub use template::{TemplateError, Templates};
+#[cfg(test)]
+pub(crate) use transport::peer;
 pub use transport::{
     Accepted, AddressPolicy, DirectoryTransport, FailureClass, Retry, SendError, SmtpTransport, Step,
-    Timeouts, Transport,
+    Timeouts, Transport, Turn,
 };

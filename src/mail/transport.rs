@@ -11,12 +11,13 @@ mod stream;
 mod talk;
 
 #[cfg(test)]
-mod peer;
+pub(crate) mod peer;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+use async_trait::async_trait;
 use lettre::Message;
 
 pub use directory::DirectoryTransport;
@@ -42,6 +43,25 @@ pub struct Accepted {
     /// The server's words, or the path of the file that was written. Holds no
     /// address and nothing secret of the message.
     pub reply: String,
+}
+
+/// Leave to say the last line of a message, after which the server may have
+/// taken it over whatever becomes of us.
+#[async_trait]
+pub trait Turn: Send + Sync {
+    /// Waits for leave. False: the message must not go out now; the
+    /// conversation ends without a trace of it.
+    async fn take(&self) -> bool;
+}
+
+/// For whoever sends one message and waits for it.
+pub(super) struct AtOnce;
+
+#[async_trait]
+impl Turn for AtOnce {
+    async fn take(&self) -> bool {
+        true
+    }
 }
 
 impl Transport {
@@ -72,6 +92,28 @@ impl Transport {
         match self {
             Self::Smtp(smtp) => smtp.send(message).await,
             Self::Directory(directory) => directory.send(message).await,
+        }
+    }
+
+    /// The same, asking for leave before the message can be taken over; none
+    /// if it was not given.
+    ///
+    /// # Errors
+    /// As for [`Self::send`].
+    pub async fn send_in_turn(
+        &self,
+        message: &Message,
+        turn: &dyn Turn,
+    ) -> Result<Option<Accepted>, SendError> {
+        match self {
+            Self::Smtp(smtp) => smtp.send_in_turn(message, turn).await,
+            Self::Directory(directory) => {
+                if turn.take().await {
+                    directory.send(message).await.map(Some)
+                } else {
+                    Ok(None)
+                }
+            }
         }
     }
 

@@ -1,17 +1,18 @@
-//! One queued mail: whether it is still wanted, and its letter. The token is
+//! One claimed mail: whether it is still wanted, and its letter. The token is
 //! derived here, at the last moment, and stands nowhere but in the letter.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+use uuid::Uuid;
+
 use crate::domain::activation::Purpose;
-use crate::domain::object::ObjectKey;
 use crate::domain::tenant::Chain;
 use crate::domain::verdict::with_causes;
 use crate::engine::Engine;
 use crate::mail::{self, Envelope, Letter, MailAddress, Mailbox, Templates};
-use crate::store::accounts::Found;
-use crate::store::activations::Activation;
-use crate::store::outbox::Claimed;
+use crate::store::outbox::{Addressed, Claimed};
 use crate::store::{Access, StoreError};
 
 use super::servers::Unusable;
@@ -27,40 +28,64 @@ pub struct Sender {
     pub base: Option<String>,
 }
 
-/// Everything that a mail needs, read in one transaction.
+/// A mail with everything that its letter needs.
 pub(super) struct Wanted {
-    pub(super) found: Found,
-    pub(super) chain: Chain,
-    pub(super) link: Activation,
+    pub(super) mail: Claimed,
+    pub(super) to: Addressed,
+    pub(super) chain: Arc<Chain>,
+    pub(super) read_at: Instant,
+}
+
+/// What was read about some claimed mails.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) wanted: Vec<Wanted>,
+    /// Nobody should get these any more: the link was used or has expired, or
+    /// the account may not sign in.
+    pub(super) unwanted: Vec<Uuid>,
+    /// Replaced or gone; there is nothing to mark.
+    pub(super) gone: Vec<Uuid>,
+}
+
+impl Read {
+    /// Reads in one transaction, whose statements do not grow with the mails.
+    pub(super) async fn about(engine: &Engine, mails: Vec<Claimed>) -> Result<Self, StoreError> {
+        let read_at = Instant::now();
+        let ids: Vec<Uuid> = mails.iter().map(|mail| mail.id).collect();
+        let mut tx = engine.store().begin(Access::Read).await?;
+        let now = tx.now();
+        let mut addressed = tx.addressed(&ids).await?;
+        let tenants: BTreeSet<Uuid> = addressed.values().map(|to| to.tenant).collect();
+        let chains = tx.chains(&tenants).await?;
+        drop(tx);
+        let chains: std::collections::BTreeMap<Uuid, Arc<Chain>> =
+            chains.into_iter().map(|(id, chain)| (id, Arc::new(chain))).collect();
+        let mut read = Self::default();
+        for mail in mails {
+            let Some(to) = addressed.remove(&mail.id) else {
+                read.gone.push(mail.id);
+                continue;
+            };
+            if to.link.state != "open" || to.link.expires_at <= now || !to.enabled {
+                read.unwanted.push(mail.id);
+                continue;
+            }
+            let chain = chains.get(&to.tenant).cloned().unwrap_or_default();
+            read.wanted.push(Wanted { mail, to, chain, read_at });
+        }
+        Ok(read)
+    }
 }
 
 impl Wanted {
-    /// None if nobody should get this mail any more: the link was used,
-    /// replaced or has expired, or the account may not sign in.
-    pub(super) async fn read(engine: &Engine, claimed: &Claimed) -> Result<Option<Self>, StoreError> {
-        let mut tx = engine.store().begin(Access::Read).await?;
-        let Some(link) = tx.activation(claimed.activation).await? else { return Ok(None) };
-        let Some(found) = tx.account(claimed.account).await? else { return Ok(None) };
-        if link.state != "open" || link.expires_at <= tx.now() || !found.account.settings.enabled {
-            return Ok(None);
-        }
-        let chain = tx.chain(found.account.tenant).await?;
-        Ok(Some(Self { found, chain, link }))
-    }
-
     /// The account's object, for logs.
-    pub(super) fn key(&self) -> Option<&ObjectKey> {
-        self.found.key.as_ref()
+    pub(super) fn name(&self) -> String {
+        self.to.key.as_ref().map_or_else(|| "an unmanaged account".to_owned(), ToString::to_string)
     }
 
-    pub(super) fn compose(
-        &self,
-        engine: &Engine,
-        sender: &Sender,
-        claimed: &Claimed,
-    ) -> Result<lettre::Message, Unusable> {
+    pub(super) fn compose(&self, engine: &Engine, sender: &Sender) -> Result<lettre::Message, Unusable> {
         let say = |error: &dyn std::error::Error| Unusable(with_causes(error));
-        let account = &self.found.account;
+        let (to, link) = (&self.to, &self.to.link);
         let settings = self.chain.mail();
         let from = match settings.from {
             Some(from) => Mailbox::parse(from).map_err(|error| say(&error))?,
@@ -70,29 +95,29 @@ impl Wanted {
         };
         let base =
             sender.base.as_ref().ok_or_else(|| Unusable("no base of links: give --public-url".to_owned()))?;
-        let token = engine.link_key().token(self.link.id, &self.link.nonce, self.link.purpose);
-        let link = url::Url::parse(&format!("{base}/activate?token={token}"))
+        let token = engine.link_key().token(link.id, &link.nonce, link.purpose);
+        let url = url::Url::parse(&format!("{base}/activate?token={token}"))
             .map_err(|_| Unusable("--public-url is not the base of links".to_owned()))?;
         let branding = self.chain.branding();
-        let to = match (self.link.purpose, &account.pending_email) {
+        let address = match (link.purpose, &to.pending_email) {
             (Purpose::ChangeEmail, Some(pending)) => pending.clone(),
-            _ => account.settings.email.clone(),
+            _ => to.email.clone(),
         };
         let envelope = Envelope {
             from,
             reply_to: settings.reply_to.map(Mailbox::parse).transpose().map_err(|error| say(&error))?,
-            to,
-            message_id: claimed.message_id.clone(),
-            date: claimed.queued_at,
+            to: address,
+            message_id: self.mail.message_id.clone(),
+            date: self.mail.queued_at,
         };
         let letter = Letter {
-            purpose: match self.link.purpose {
+            purpose: match link.purpose {
                 Purpose::Activate => mail::Purpose::Activate,
                 Purpose::Confirm => mail::Purpose::Confirm,
                 Purpose::SetPassword => mail::Purpose::SetPassword,
                 Purpose::ChangeEmail => mail::Purpose::ChangeEmail,
             },
-            locale: account.settings.locale.clone(),
+            locale: to.locale.clone(),
             product_name: branding.product_name.unwrap_or_default(),
             support_email: branding
                 .support_email
@@ -100,13 +125,13 @@ impl Wanted {
                 .map(MailAddress::parse)
                 .transpose()
                 .map_err(|error| say(&error))?,
-            username: account.settings.username.clone(),
+            username: to.username.clone(),
             tenant_display_name: self
                 .chain
                 .own()
                 .map_or_else(String::new, |t| t.settings.display_name.clone()),
-            link,
-            expires_at: self.link.expires_at,
+            link: url,
+            expires_at: link.expires_at,
         };
         mail::compose(&sender.templates, &envelope, &letter).map_err(|error| say(&error))
     }

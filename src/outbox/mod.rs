@@ -1,15 +1,22 @@
 //! The mails that leave: a worker takes queued mails from the outbox, sends
 //! them outside of any transaction, and marks each. Nothing is sent that was
-//! not committed; a crash repeats at most the mails in flight, with the same
-//! link and the same Message-ID (R8).
+//! not committed, and nothing that was is lost: what is not marked is sent
+//! (again), with the same link and the same Message-ID (R8). A crash repeats
+//! one mail at most, because one at a time is between its last line and its
+//! mark ([`turn`]); what else a worker had claimed is free soon ([`lease`]).
+//! Servers do not wait for one another ([`lanes`]).
 //!
 //! Only `app` starts it; it calls the store, the mail room, and the engine for
 //! its key and for Secrets. Logs and marks name accounts by their object,
 //! never by address.
 
+mod delivery;
+mod lanes;
+mod lease;
 mod letter;
 mod metrics;
 mod servers;
+mod turn;
 mod worker;
 
 #[cfg(test)]

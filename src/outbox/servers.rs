@@ -5,10 +5,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::api::USE_LABEL;
 use crate::domain::key::digest;
@@ -19,41 +18,32 @@ use crate::mail::{
     AddressPolicy, CaBundle, Credentials, ServerSettings, SmtpTransport, Timeouts, Tls, Transport,
 };
 
-/// Mails under way at the same time to one server.
-const PER_SERVER: usize = 4;
 /// Servers whose connections are kept.
 const KEPT: usize = 256;
 
-/// One server with its bound.
+/// One server.
 #[derive(Clone)]
 pub(super) struct Server {
+    /// Tells servers apart, each with its credentials; nothing to show.
+    pub(super) name: Arc<str>,
     pub(super) transport: Transport,
-    permits: Arc<Semaphore>,
-    /// It kept mails waiting and has not answered since.
-    silent: Arc<AtomicBool>,
+    /// Who may say the last line of a message to it: one at a time.
+    pub(super) last_line: Arc<Semaphore>,
+    slow: Arc<AtomicBool>,
 }
 
 impl Server {
-    fn new(transport: Transport) -> Self {
-        Self { transport, permits: Arc::new(Semaphore::new(PER_SERVER)), silent: Arc::default() }
+    pub(super) fn new(name: &str, transport: Transport) -> Self {
+        Self { name: name.into(), transport, last_line: Arc::new(Semaphore::new(1)), slow: Arc::default() }
     }
 
-    /// A place among the mails to this server, or none if there is none within
-    /// `patience`: the mails behind a server that hangs must not fill the room
-    /// of all others. Once it has kept one waiting too long, nobody waits for
-    /// it until it has answered.
-    pub(super) async fn turn(&self, patience: Duration) -> Option<OwnedSemaphorePermit> {
-        let patience = if self.silent.load(Ordering::Relaxed) { Duration::ZERO } else { patience };
-        let turn = tokio::time::timeout(patience, self.permits.clone().acquire_owned()).await;
-        if turn.is_err() {
-            self.silent.store(true, Ordering::Relaxed);
-        }
-        turn.ok()?.ok()
+    /// Whether it took its time over the last message.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
     }
 
-    /// Whether it answered, whatever it said.
-    pub(super) fn answered(&self, answered: bool) {
-        self.silent.store(!answered, Ordering::Relaxed);
+    pub(super) fn set_slow(&self, slow: bool) {
+        self.slow.store(slow, Ordering::Relaxed);
     }
 }
 
@@ -80,7 +70,7 @@ impl Servers {
         roots: Option<CaBundle>,
         surroundings: Arc<dyn Surroundings>,
     ) -> Self {
-        Self { own: Server::new(own), policy, roots, surroundings, tenants: Mutex::default() }
+        Self { own: Server::new("own", own), policy, roots, surroundings, tenants: Mutex::default() }
     }
 
     /// The server for a tenant: its own setting, as inherited, or the process's.
@@ -123,7 +113,7 @@ impl Servers {
         }
         let transport = SmtpTransport::new(settings, self.policy.clone(), Timeouts::default())
             .map_err(|error| unusable(&error))?;
-        let server = Server::new(Transport::Smtp(transport));
+        let server = Server::new(&at, Transport::Smtp(transport));
         let mut kept = self.kept();
         if kept.len() >= KEPT {
             kept.clear();

@@ -1,38 +1,33 @@
-//! Claim, send, mark. Mails are claimed a few at a time and sent side by side;
-//! each server has a bound of its own, so that one that hangs keeps its own
-//! mails waiting and few others.
+//! The worker: claims mails ahead of those that are being sent, hands them to
+//! their servers' lanes, and keeps its claims for as long as it lives.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{Id, JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::letter::{Sender, Wanted};
+use super::delivery::{Batch, Delivered, Job, Shared};
+use super::lanes::Lanes;
+use super::lease::{KEEP, Leases};
+use super::letter::Sender;
 use super::metrics::Metrics;
-use super::servers::{Servers, Unusable};
+use super::servers::Servers;
 use crate::engine::Engine;
-use crate::mail::{FailureClass, next_attempt};
-use crate::store::outbox::Claimed;
-use crate::store::{Access, StoreError};
+use crate::store::StoreError;
 
-/// How long a claim holds before another worker may take the mail over: longer
-/// than the longest attempt.
-const CLAIM: SignedDuration = SignedDuration::from_mins(10);
-/// Mails under way at the same time.
-const IN_FLIGHT: usize = 64;
-/// How long a mail waits for its turn at its server before it makes room.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A mail that made room comes back after this time, or up to twice as much,
-/// so that those behind a server that hangs do not all come back at once.
-const BEHIND: SignedDuration = SignedDuration::from_secs(30);
 /// How soon an idle worker looks again.
 const POLL: Duration = Duration::from_millis(500);
+/// How often what waits is counted.
+const COUNT: Duration = Duration::from_secs(5);
 /// How long mails under way may go on after the signal to stop.
 const LAST_MAILS: Duration = Duration::from_secs(20);
+/// How long an answer to a message may be waited for after that.
+const LAST_ANSWERS: Duration = Duration::from_secs(60);
 
 /// What a last round came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,223 +42,284 @@ pub struct Drained {
 #[derive(Clone)]
 pub struct Outbox {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    engine: Engine,
-    servers: Servers,
-    sender: Sender,
-    metrics: Metrics,
-    worker: Uuid,
-    changed: Notify,
-}
-
-/// What became of one mail.
-enum Fate {
-    Sent,
-    Again(String, FailureClass),
-    /// Not tried: its server is busy with others.
-    Behind,
-    Dropped,
+    changed: Arc<Notify>,
 }
 
 impl Outbox {
     /// A worker for the mails of one database.
     pub fn new(engine: Engine, servers: Servers, sender: Sender, metrics: Metrics) -> Self {
-        let shared =
-            Shared { engine, servers, sender, metrics, worker: Uuid::new_v4(), changed: Notify::new() };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared {
+            engine,
+            servers,
+            sender,
+            metrics,
+            worker: Uuid::new_v4(),
+            leases: Leases::default(),
+            line: Arc::new(Semaphore::new(1)),
+        };
+        Self { shared: Arc::new(shared), changed: Arc::default() }
     }
 
     /// Looks at once: something may have been queued.
     pub fn look(&self) {
-        self.shared.changed.notify_one();
+        self.changed.notify_one();
     }
 
     /// Sends until `stop`; then finishes what is under way.
     pub async fn run(self, stop: CancellationToken) {
-        let mut under_way = JoinSet::new();
+        let shared = self.shared.clone();
+        let counting = Helper::every(COUNT, move || {
+            let shared = shared.clone();
+            async move { shared.count().await.map(|_| ()) }
+        });
+        let mut round = Round::begin(&self.shared);
         while !stop.is_cancelled() {
-            let room = IN_FLIGHT.saturating_sub(under_way.len());
-            let claimed = if room == 0 { Ok(vec![]) } else { self.shared.claim(room).await };
-            match claimed {
-                Ok(mails) if !mails.is_empty() => {
-                    for mail in mails {
-                        under_way.spawn(self.shared.clone().deliver(mail, PATIENCE));
-                    }
-                    continue;
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the outbox cannot be read; it is tried again"
-                ),
+            let now = Instant::now();
+            round.start(now);
+            if !round.is_looking() && (round.lanes.take_more(now) || round.look_at <= now) {
+                round.look(now);
             }
             tokio::select! {
+                () = round.step() => {}
+                () = self.changed.notified() => round.look_at = now,
                 () = stop.cancelled() => {}
-                () = self.shared.changed.notified() => {}
-                Some(_) = under_way.join_next() => {}
-                () = tokio::time::sleep(POLL) => {}
             }
         }
-        let rest = async { while under_way.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_MAILS, rest).await.is_err() {
-            tracing::warn!("some mails were still under way; they are sent again after the next start");
-        }
+        round.end(LAST_MAILS, LAST_ANSWERS).await;
+        drop(counting);
         self.shared.servers.hang_up().await;
     }
 
-    /// Sends what is due now, for at most `bound`.
+    /// Sends what is due now, for at most `bound`; an answer to a message that
+    /// was sent is waited for a little longer.
     pub async fn drain(&self, bound: Duration) -> Result<Drained, StoreError> {
-        let mut sent = 0;
-        let work = async {
-            let mut under_way: JoinSet<bool> = JoinSet::new();
-            loop {
-                let room = IN_FLIGHT.saturating_sub(under_way.len());
-                let mails = if room == 0 { vec![] } else { self.shared.claim(room).await? };
-                if mails.is_empty() && under_way.is_empty() {
-                    return Ok::<_, StoreError>(());
+        let mut round = Round::begin(&self.shared);
+        let end = Instant::now() + bound;
+        let mut looked = Ok(());
+        while Instant::now() < end {
+            let now = Instant::now();
+            round.start(now);
+            if !round.is_looking() {
+                if round.found_nothing && round.is_idle() {
+                    break;
                 }
-                for mail in mails {
-                    // Who waits here has nothing else to do.
-                    under_way.spawn(self.shared.clone().deliver(mail, bound / 2));
-                }
-                if let Some(Ok(true)) = under_way.join_next().await {
-                    sent += 1;
+                if round.lanes.take_more(now) || !round.found_nothing || round.look_at <= now {
+                    round.look(now);
                 }
             }
-        };
-        if let Ok(done) = tokio::time::timeout(bound, work).await {
-            done?;
+            tokio::select! {
+                () = round.step() => {}
+                () = tokio::time::sleep_until(end) => {}
+            }
+            if let Some(error) = round.failed.take() {
+                looked = Err(error);
+                break;
+            }
         }
+        let sent = round.end(Duration::ZERO, LAST_ANSWERS).await;
         self.shared.servers.hang_up().await;
-        let mut tx = self.shared.engine.store().begin(Access::Read).await?;
-        let (left, _) = tx.mails_waiting().await?;
-        Ok(Drained { sent, left: usize::try_from(left).unwrap_or(usize::MAX) })
+        looked?;
+        Ok(Drained { sent, left: self.shared.count().await? })
     }
 }
 
-impl Shared {
-    /// A few due mails. An idle look writes nothing.
-    async fn claim(&self, room: usize) -> Result<Vec<Claimed>, StoreError> {
-        let store = self.engine.store();
-        let mut tx = store.begin(Access::Read).await?;
-        let (waiting, oldest) = tx.mails_waiting().await?;
-        self.metrics.waiting.set(waiting);
-        self.metrics.oldest.set(oldest.map_or(0, |at| tx.now().duration_since(at).as_secs()));
-        if waiting == 0 || !tx.any_mail_due().await? {
-            return Ok(vec![]);
+/// What goes on between a start of the worker and its end.
+struct Round {
+    shared: Arc<Shared>,
+    lanes: Lanes<Job>,
+    under_way: JoinSet<Delivered>,
+    /// What each task under way is about.
+    mails: HashMap<Id, (Uuid, Arc<str>)>,
+    errands: JoinSet<()>,
+    looking: Option<JoinHandle<Result<Batch, StoreError>>>,
+    look_at: Instant,
+    found_nothing: bool,
+    failed: Option<StoreError>,
+    sent: usize,
+    /// No mail's last line is said any more.
+    closed: CancellationToken,
+    _keeping: Helper,
+}
+
+impl Round {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        let kept = shared.clone();
+        let keeping = Helper::every(KEEP, move || {
+            let kept = kept.clone();
+            async move { kept.keep().await }
+        });
+        Self {
+            shared: shared.clone(),
+            lanes: Lanes::new(),
+            under_way: JoinSet::new(),
+            mails: HashMap::new(),
+            errands: JoinSet::new(),
+            looking: None,
+            look_at: Instant::now(),
+            found_nothing: false,
+            failed: None,
+            sent: 0,
+            closed: CancellationToken::new(),
+            _keeping: keeping,
         }
-        drop(tx);
-        let mut tx = store.begin(Access::Write).await?;
-        let until = tx.now().saturating_add(CLAIM).unwrap_or(tx.now());
-        let mails = tx.claim_mails(self.worker, until, i64::try_from(room).unwrap_or(1)).await?;
-        tx.commit().await?;
-        Ok(mails)
     }
 
-    /// Sends one mail and marks it; whether it was accepted.
-    async fn deliver(self: Arc<Self>, mail: Claimed, patience: Duration) -> bool {
-        let wanted = match Wanted::read(&self.engine, &mail).await {
-            Ok(wanted) => wanted,
-            // The claim runs out by itself.
+    fn is_looking(&self) -> bool {
+        self.looking.is_some()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.lanes.is_empty()
+    }
+
+    /// Sends what may be sent now.
+    fn start(&mut self, now: Instant) {
+        let back = self.lanes.give_back(now);
+        self.give_back(back);
+        while let Some(job) = self.lanes.next(now) {
+            let about = (job.wanted.mail.id, job.server.name.clone());
+            let task = self.under_way.spawn(self.shared.clone().deliver(job, self.closed.clone()));
+            self.mails.insert(task.id(), about);
+        }
+    }
+
+    fn give_back(&mut self, jobs: Vec<Job>) {
+        while self.errands.try_join_next().is_some() {}
+        if jobs.is_empty() {
+            return;
+        }
+        let ids: Vec<Uuid> = jobs.iter().map(|job| job.wanted.mail.id).collect();
+        let shared = self.shared.clone();
+        self.errands.spawn(async move {
+            if let Err(error) = shared.give_back(&ids).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "mails cannot be given back; their claims run out"
+                );
+                ids.iter().for_each(|id| shared.leases.end(*id));
+            }
+        });
+    }
+
+    /// Begins a look into the queue.
+    fn look(&mut self, now: Instant) {
+        self.look_at = now + POLL;
+        self.looking = Some(tokio::spawn(self.shared.clone().claim(self.lanes.not_now(now))));
+    }
+
+    /// Waits until something happens, at most until the next look.
+    async fn step(&mut self) {
+        let Self { looking, under_way, look_at, .. } = self;
+        let batch = async {
+            match looking.as_mut() {
+                Some(looking) => looking.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            batch = batch => {
+                self.looking = None;
+                self.looked(batch.unwrap_or_else(|_| Ok(Batch::default())));
+            }
+            Some(done) = under_way.join_next_with_id() => self.done(done),
+            () = tokio::time::sleep_until((*look_at).max(Instant::now() + POLL / 10)) => {}
+        }
+    }
+
+    fn looked(&mut self, batch: Result<Batch, StoreError>) {
+        let now = Instant::now();
+        match batch {
+            Ok(Batch { jobs, claimed }) => {
+                self.found_nothing = claimed == 0;
+                if claimed > 0 {
+                    // There may be more, for other servers.
+                    self.look_at = now;
+                }
+                for job in jobs {
+                    self.lanes.add(job, now);
+                }
+            }
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "a mail cannot be read; it is tried again"
+                    "the outbox cannot be read; it is tried again"
                 );
-                return false;
+                self.failed = Some(error);
             }
-        };
-        let fate = match &wanted {
-            None => Fate::Dropped,
-            Some(wanted) => self.send(&mail, wanted, patience).await,
-        };
-        let name = wanted
-            .as_ref()
-            .and_then(Wanted::key)
-            .map_or_else(|| "an unmanaged account".to_owned(), ToString::to_string);
-        let until = wanted.as_ref().map(|w| w.link.expires_at);
-        let sent = matches!(fate, Fate::Sent);
-        // The mail is out: forgetting to say so would send it twice.
-        for attempt in 0_u32..5 {
-            match self.mark(&mail, &fate, until, &name).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, account = %name, "a mail cannot be marked");
-                    tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
-                }
-            }
-        }
-        sent
-    }
-
-    async fn send(&self, mail: &Claimed, wanted: &Wanted, patience: Duration) -> Fate {
-        let unusable = |Unusable(why)| Fate::Again(why, FailureClass::Settings);
-        if wanted.chain.blocked_by().is_some() {
-            // The link would open nothing; it may be enabled again.
-            return Fate::Again("the tenant or one above it is disabled".to_owned(), FailureClass::Settings);
-        }
-        let message = match wanted.compose(&self.engine, &self.sender, mail) {
-            Ok(message) => message,
-            Err(why) => return unusable(why),
-        };
-        let server = match self.servers.of(wanted.chain.mail().server).await {
-            Ok(server) => server,
-            Err(why) => return unusable(why),
-        };
-        let Some(_turn) = server.turn(patience).await else { return Fate::Behind };
-        let result = server.transport.send(&message).await;
-        server.answered(!matches!(&result, Err(error) if error.class() == FailureClass::Network));
-        match result {
-            Ok(_) => Fate::Sent,
-            Err(error) => Fate::Again(error.line(), error.class()),
         }
     }
 
-    async fn mark(
-        &self,
-        mail: &Claimed,
-        fate: &Fate,
-        until: Option<Timestamp>,
-        name: &str,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.engine.store().begin(Access::Write).await?;
-        match fate {
-            Fate::Sent => {
-                tx.mark_sent(mail.id, self.worker).await?;
-                tx.commit().await?;
-                self.metrics.sent.inc();
-                tracing::info!(account = %name, "mail sent");
+    fn done(&mut self, done: Result<(Id, Delivered), tokio::task::JoinError>) {
+        let (id, delivered) = match done {
+            Ok((id, delivered)) => (id, delivered),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "sending a mail has failed");
+                (error.id(), Delivered { heard: super::lanes::Heard::NotAsked, sent: false })
             }
-            Fate::Behind => {
-                let spread = SignedDuration::from_secs(rand::random_range(0..=BEHIND.as_secs()));
-                let later = tx.now().checked_add(BEHIND + spread).unwrap_or(tx.now());
-                tx.postpone_mails(&[mail.id], self.worker, later).await?;
-                tx.commit().await?;
-            }
-            Fate::Dropped => {
-                tx.mark_dropped(mail.id, self.worker).await?;
-                tx.commit().await?;
-                self.metrics.dropped.inc();
-                tracing::info!(account = %name, "a mail was dropped: its link is no longer wanted");
-            }
-            Fate::Again(why, class) => {
-                let attempts = u32::try_from(mail.attempts).unwrap_or(u32::MAX).saturating_add(1);
-                let again = next_attempt(attempts, *class, rand::random())
-                    .and_then(|wait| tx.now().checked_add(wait).ok())
-                    // A mail whose link has expired helps nobody.
-                    .filter(|at| until.is_none_or(|until| *at < until));
-                tx.mark_failed(mail.id, self.worker, why, again).await?;
-                tx.commit().await?;
-                if again.is_some() {
-                    self.metrics.deferred.inc();
-                } else {
-                    self.metrics.failed.inc();
+        };
+        self.sent += usize::from(delivered.sent);
+        if let Some((mail, server)) = self.mails.remove(&id) {
+            self.shared.leases.end(mail);
+            self.lanes.done(&server, delivered.heard, Instant::now());
+        }
+    }
+
+    /// Gives back what waits, and lets what is under way come to its end: all
+    /// of it for a while, then only messages whose last line was said. How many
+    /// mails were sent in all.
+    async fn end(mut self, mails: Duration, answers: Duration) -> usize {
+        if let Some(looking) = self.looking.take()
+            && let Ok(batch) = looking.await
+        {
+            self.looked(batch);
+        }
+        let waiting = self.lanes.give_all_back();
+        self.give_back(waiting);
+        while self.errands.join_next().await.is_some() {}
+        let finish = async |round: &mut Self, bound| {
+            let rest = async {
+                while let Some(done) = round.under_way.join_next_with_id().await {
+                    round.done(done);
                 }
-                tracing::warn!(account = %name, problem = %why, again = again.is_some(), "a mail could not be sent");
+            };
+            tokio::time::timeout(bound, rest).await.is_ok()
+        };
+        if !finish(&mut self, mails).await {
+            self.closed.cancel();
+            if !finish(&mut self, answers).await {
+                tracing::warn!(
+                    "servers have not answered some mails; these are sent again after the next start"
+                );
             }
         }
-        Ok(())
+        self.sent
+    }
+}
+
+/// Something done again and again, until this is dropped.
+struct Helper(JoinHandle<()>);
+
+impl Helper {
+    fn every<F>(pause: Duration, work: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), StoreError>> + Send,
+    {
+        Self(tokio::spawn(async move {
+            loop {
+                if let Err(error) = work().await {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "the outbox cannot be looked after"
+                    );
+                }
+                tokio::time::sleep(pause).await;
+            }
+        }))
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

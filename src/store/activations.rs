@@ -29,7 +29,7 @@ pub struct Activation {
     pub used_at: Option<Timestamp>,
 }
 
-fn activation(row: &Row) -> Result<Activation, StoreError> {
+pub(super) fn activation(row: &Row) -> Result<Activation, StoreError> {
     Ok(Activation {
         id: row.uuid("id")?,
         account: row.uuid("account_id")?,

@@ -51,6 +51,7 @@ use sqlx::{
 };
 
 use crate::domain::object::ObjectKey;
+use crate::failpoint;
 use sql::{Row, Sql, Value, args};
 
 /// What can go wrong between Tenantry and its database.
@@ -132,6 +133,10 @@ enum Pool {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    /// Writers of this process on a SQLite file take turns here, in the order
+    /// in which they come. SQLite itself lets waiting writers look again after
+    /// pauses that grow, so that one that writes often keeps the others out.
+    turn: Arc<tokio::sync::Mutex<()>>,
     statements: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
 }
@@ -155,7 +160,11 @@ impl Store {
         } else {
             return Err(StoreError::Url);
         };
-        Ok(Self { pool, statements: Arc::default(), writes: Arc::default() })
+        Ok(Self::of(pool))
+    }
+
+    fn of(pool: Pool) -> Self {
+        Self { pool, turn: Arc::default(), statements: Arc::default(), writes: Arc::default() }
     }
 
     /// An empty database that nobody else sees and that goes with the last
@@ -168,7 +177,7 @@ impl Store {
             .max_lifetime(None)
             .connect_with(SqliteConnectOptions::new().in_memory(true).foreign_keys(true))
             .await?;
-        Ok(Self { pool: Pool::Sqlite(pool), statements: Arc::default(), writes: Arc::default() })
+        Ok(Self::of(Pool::Sqlite(pool)))
     }
 
     /// Brings the schema up to date; safe with several processes at once.
@@ -199,6 +208,10 @@ impl Store {
 
     /// Begins a transaction and reads the one clock (R13).
     pub async fn begin(&self, access: Access) -> Result<Tx, StoreError> {
+        let turn = match (&self.pool, access) {
+            (Pool::Sqlite(_), Access::Write) => Some(self.turn.clone().lock_owned().await),
+            _ => None,
+        };
         let inner = match &self.pool {
             Pool::Postgres(pool) => Inner::Postgres(match access {
                 Access::Read => pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
@@ -212,6 +225,7 @@ impl Store {
         };
         let mut tx = Tx {
             inner,
+            _turn: turn,
             now: Timestamp::UNIX_EPOCH,
             statements: self.statements.clone(),
             writes: self.writes.clone(),
@@ -262,6 +276,13 @@ impl Store {
                 rows
             }
         })
+    }
+
+    /// Counts rows that a statement with an answer has written.
+    fn counted(&self, rows: usize) -> u64 {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        self.writes.fetch_add(rows, Ordering::Relaxed);
+        rows
     }
 
     /// Statements sent since the store was opened, for tests and metrics.
@@ -385,6 +406,7 @@ impl Inner {
 #[derive(Debug)]
 pub struct Tx {
     inner: Inner,
+    _turn: Option<tokio::sync::OwnedMutexGuard<()>>,
     now: Timestamp,
     statements: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
@@ -404,11 +426,13 @@ impl Tx {
 
     /// Makes everything permanent.
     pub async fn commit(self) -> Result<(), StoreError> {
+        failpoint::reach("commit");
         match self.inner {
             Inner::Postgres(tx) => tx.commit().await?,
             Inner::Sqlite(tx) => tx.commit().await?,
             Inner::Rehearsed(inside) => inside.commit().await?,
         }
+        failpoint::reach("committed");
         Ok(())
     }
 

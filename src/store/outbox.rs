@@ -1,28 +1,51 @@
-//! The mails that wait to be sent. A worker claims a few, sends them outside
-//! of any transaction, and marks each; a claim that is not marked in time is
-//! free again, so a crash repeats at most the mail in flight.
+//! The mails that wait to be sent. A worker claims a few for a short time,
+//! keeps its claims while it lives, sends outside of any transaction, and marks
+//! each mail. A claim that is not kept runs out by itself, so that mails of a
+//! worker that went away are free again soon.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::sql::{Sql, args, json};
-use super::{StoreError, Tx};
+use super::activations::{Activation, activation};
+use super::sql::{Row, Sql, args, json};
+use super::{Access, Pool, Store, StoreError, Tx};
+use crate::domain::object::{Kind, ObjectKey};
+use crate::failpoint;
 
-/// A claimed mail with what is needed to compose it.
+/// A claimed mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// Identifier in the outbox.
     pub id: Uuid,
-    /// The link to send.
-    pub activation: Uuid,
-    /// To whom.
-    pub account: Uuid,
     /// Stable over attempts.
     pub message_id: String,
     /// Attempts so far.
     pub attempts: i64,
     /// When it was decided.
     pub queued_at: Timestamp,
+}
+
+/// What a mail says and to whom, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressed {
+    /// The link to send.
+    pub link: Activation,
+    /// The account's object; none while unmanaged.
+    pub key: Option<ObjectKey>,
+    /// The account's tenant.
+    pub tenant: Uuid,
+    /// Whether the account may sign in.
+    pub enabled: bool,
+    /// Its username.
+    pub username: String,
+    /// Its address.
+    pub email: String,
+    /// The address that is to become its own.
+    pub pending_email: Option<String>,
+    /// Its language.
+    pub locale: String,
 }
 
 /// How the mails of an account stand, for its status.
@@ -38,60 +61,147 @@ pub struct MailState {
     pub problem: Option<String>,
 }
 
+fn claimed(row: &Row) -> Result<Claimed, StoreError> {
+    Ok(Claimed {
+        id: row.uuid("id")?,
+        message_id: row.text("message_id")?,
+        attempts: row.int("attempts")?,
+        queued_at: row.time("queued_at")?,
+    })
+}
+
+fn addressed(row: &Row) -> Result<Addressed, StoreError> {
+    let key = row.opt_text("object_namespace")?.zip(row.opt_text("object_name")?);
+    Ok(Addressed {
+        link: activation(row)?,
+        key: key.map(|(namespace, name)| ObjectKey::new(Kind::SubAdmin, namespace, name)),
+        tenant: row.uuid("tenant_id")?,
+        enabled: row.bool("enabled")?,
+        username: row.text("username")?,
+        email: row.text("email")?,
+        pending_email: row.opt_text("pending_email")?,
+        locale: row.text("locale")?,
+    })
+}
+
+impl Store {
+    /// Whether any mail is due that nobody has claimed, leaving out those of
+    /// some tenants; one plain read, so that an idle worker writes nothing.
+    pub async fn any_mail_due(&self, except: &[Uuid]) -> Result<bool, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT 1 AS one FROM outbox b WHERE b.state = 'queued' AND b.due_at <= now() AND (b.claimed_until IS NULL OR b.claimed_until <= date_trunc('second', now()))
+                AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid)) LIMIT 1",
+            sqlite: "SELECT 1 AS one FROM outbox b WHERE b.state = 'queued' AND b.due_at <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AND (b.claimed_until IS NULL OR b.claimed_until <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+                AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT value FROM json_each($1))) LIMIT 1",
+        };
+        Ok(!self.alone(sql, args![json(&except)]).await?.is_empty())
+    }
+
+    /// Marks a mail as accepted and wakes its account's object, whoever has
+    /// claimed it: that a server has taken it is a fact. False if it was
+    /// replaced in the meantime. The next mail waits for this one, so it is as
+    /// short as it can be: one statement where statements travel.
+    pub async fn mark_sent(&self, id: Uuid) -> Result<bool, StoreError> {
+        failpoint::reach("mark");
+        let marked = match &self.pool {
+            Pool::Postgres(_) => {
+                let sql = "WITH marked AS (
+                        UPDATE outbox SET state = 'sent', sent_at = date_trunc('second', now()), attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, problem = NULL
+                        WHERE id = $1 AND state = 'queued' RETURNING account_id),
+                    woken AS (
+                        INSERT INTO wakeup (object_id, due_at) SELECT c.object_id, date_trunc('second', now()) FROM marked m JOIN account c ON c.id = m.account_id
+                        WHERE c.object_id IS NOT NULL ON CONFLICT (object_id) DO UPDATE SET due_at = excluded.due_at)
+                    SELECT 1 AS one FROM marked";
+                self.counted(self.alone(sql, args![id]).await?.len())
+            }
+            Pool::Sqlite(_) | Pool::Rehearsed(_) => {
+                let mut tx = self.begin(Access::Write).await?;
+                let now = tx.now();
+                let sql = "UPDATE outbox SET state = 'sent', sent_at = $2, attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, problem = NULL
+                    WHERE id = $1 AND state = 'queued'";
+                let marked = tx.write(sql, args![id, now]).await?;
+                if marked > 0 {
+                    tx.wake_recipient(id).await?;
+                }
+                tx.commit().await?;
+                marked
+            }
+        };
+        failpoint::reach("marked");
+        Ok(marked > 0)
+    }
+
+    /// Keeps the claims of a worker on these mails for another while; those
+    /// that it still has. The others were replaced, or taken over.
+    pub async fn keep_mails(
+        &self,
+        ids: &[Uuid],
+        worker: Uuid,
+        lease: SignedDuration,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let mut tx = self.begin(Access::Write).await?;
+        let until = tx.now().saturating_add(lease).unwrap_or(tx.now());
+        let sql = Sql {
+            postgres: "UPDATE outbox SET claimed_until = $3 WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT jsonb_array_elements_text($1)::uuid) RETURNING id",
+            sqlite: "UPDATE outbox SET claimed_until = $3 WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT value FROM json_each($1)) RETURNING id",
+        };
+        let rows = tx.rows(sql, args![json(&ids), worker, until]).await?;
+        self.counted(rows.len());
+        tx.commit().await?;
+        rows.iter().map(|row| row.uuid("id")).collect()
+    }
+}
+
 impl Tx {
-    /// Claims up to `limit` due mails for `worker` until `until`.
+    /// Claims up to `limit` due mails for `worker` until `until`, oldest first,
+    /// leaving out those of some tenants.
     pub async fn claim_mails(
         &mut self,
         worker: Uuid,
         until: Timestamp,
         limit: i64,
+        except: &[Uuid],
     ) -> Result<Vec<Claimed>, StoreError> {
         let now = self.now();
         let sql = Sql {
-            postgres: "UPDATE outbox SET claimed_by = $1, claimed_until = $2 WHERE id IN (
-                    SELECT id FROM outbox WHERE state = 'queued' AND due_at <= $3 AND (claimed_until IS NULL OR claimed_until <= $3)
-                    ORDER BY due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
-                RETURNING id, activation_id, account_id, message_id, attempts, queued_at",
+            postgres: "WITH due AS MATERIALIZED (
+                    SELECT b.id FROM outbox b WHERE b.state = 'queued' AND b.due_at <= $3 AND (b.claimed_until IS NULL OR b.claimed_until <= $3)
+                    AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT jsonb_array_elements_text($5)::uuid))
+                    ORDER BY b.due_at, b.id LIMIT $4 FOR UPDATE OF b SKIP LOCKED)
+                UPDATE outbox SET claimed_by = $1, claimed_until = $2 FROM due WHERE outbox.id = due.id
+                RETURNING outbox.id, outbox.message_id, outbox.attempts, outbox.queued_at",
             sqlite: "UPDATE outbox SET claimed_by = $1, claimed_until = $2 WHERE id IN (
-                    SELECT id FROM outbox WHERE state = 'queued' AND due_at <= $3 AND (claimed_until IS NULL OR claimed_until <= $3)
-                    ORDER BY due_at, id LIMIT $4)
-                RETURNING id, activation_id, account_id, message_id, attempts, queued_at",
+                    SELECT b.id FROM outbox b WHERE b.state = 'queued' AND b.due_at <= $3 AND (b.claimed_until IS NULL OR b.claimed_until <= $3)
+                    AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT value FROM json_each($5)))
+                    ORDER BY b.due_at, b.id LIMIT $4)
+                RETURNING id, message_id, attempts, queued_at",
         };
-        let rows = self.rows(sql, args![worker, until, now, limit]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Claimed {
-                    id: row.uuid("id")?,
-                    activation: row.uuid("activation_id")?,
-                    account: row.uuid("account_id")?,
-                    message_id: row.text("message_id")?,
-                    attempts: row.int("attempts")?,
-                    queued_at: row.time("queued_at")?,
-                })
-            })
-            .collect()
+        let rows = self.rows(sql, args![worker, until, now, limit, json(&except)]).await?;
+        self.writes.fetch_add(rows.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        let mut mails = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
+        mails.sort_by_key(|mail| (mail.queued_at, mail.id));
+        Ok(mails)
     }
 
-    /// Whether any mail is due that nobody has claimed; a plain read, so that
-    /// an idle worker writes nothing.
-    pub async fn any_mail_due(&mut self) -> Result<bool, StoreError> {
-        let now = self.now();
-        let sql = "SELECT 1 AS one FROM outbox WHERE state = 'queued' AND due_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1) LIMIT 1";
-        Ok(self.row(sql, args![now]).await?.is_some())
+    /// What these mails say and to whom; those that nobody waits for any more
+    /// are left out.
+    pub async fn addressed(&mut self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Addressed>, StoreError> {
+        let sql = Sql {
+            postgres: "SELECT v.*, b.id AS outbox_id, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
+                    o.namespace AS object_namespace, o.name AS object_name
+                FROM outbox b JOIN activation v ON v.id = b.activation_id JOIN account c ON c.id = b.account_id LEFT JOIN object o ON o.id = c.object_id
+                WHERE b.state = 'queued' AND b.id IN (SELECT jsonb_array_elements_text($1)::uuid)",
+            sqlite: "SELECT v.*, b.id AS outbox_id, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
+                    o.namespace AS object_namespace, o.name AS object_name
+                FROM outbox b JOIN activation v ON v.id = b.activation_id JOIN account c ON c.id = b.account_id LEFT JOIN object o ON o.id = c.object_id
+                WHERE b.state = 'queued' AND b.id IN (SELECT value FROM json_each($1))",
+        };
+        let rows = self.rows(sql, args![json(&ids)]).await?;
+        rows.iter().map(|row| Ok((row.uuid("outbox_id")?, addressed(row)?))).collect()
     }
 
-    /// Marks a claimed mail as accepted and wakes its account's object. False
-    /// if it was replaced or taken over in the meantime.
-    pub async fn mark_sent(&mut self, id: Uuid, worker: Uuid) -> Result<bool, StoreError> {
-        let now = self.now();
-        let sql = "UPDATE outbox SET state = 'sent', sent_at = $3, attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, problem = NULL
-            WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
-        let marked = self.write(sql, args![id, worker, now]).await? == 1;
-        self.wake_recipient(id).await?;
-        Ok(marked)
-    }
-
-    /// Records a failed attempt: `again` is the next one, none gives up.
+    /// Records a failed attempt: `again` is the next one, none gives up. The
+    /// account's object is woken if there is something new to tell.
     pub async fn mark_failed(
         &mut self,
         id: Uuid,
@@ -100,37 +210,44 @@ impl Tx {
         again: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let now = self.now();
+        let news = "SELECT 1 AS one FROM outbox WHERE id = $1 AND claimed_by = $2 AND state = 'queued' AND ($4 OR problem IS DISTINCT FROM $3)";
+        let news = self.row(news, args![id, worker, problem, again.is_none()]).await?.is_some();
         let sql = "UPDATE outbox SET state = $3, due_at = $4, attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, problem = $5
             WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
         let state = if again.is_some() { "queued" } else { "failed" };
         self.write(sql, args![id, worker, state, again.unwrap_or(now), problem]).await?;
-        self.wake_recipient(id).await
-    }
-
-    /// Gives claimed mails back without counting an attempt, to be claimed
-    /// again from `due_at` on.
-    pub async fn postpone_mails(
-        &mut self,
-        ids: &[Uuid],
-        worker: Uuid,
-        due_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let sql = Sql {
-            postgres: "UPDATE outbox SET due_at = $3, claimed_by = NULL, claimed_until = NULL
-                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT jsonb_array_elements_text($1)::uuid)",
-            sqlite: "UPDATE outbox SET due_at = $3, claimed_by = NULL, claimed_until = NULL
-                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT value FROM json_each($1))",
-        };
-        self.write(sql, args![json(&ids), worker, due_at]).await?;
+        if news {
+            self.wake_recipient(id).await?;
+        }
         Ok(())
     }
 
-    /// Takes a claimed mail out that nobody should get any more, and wakes its
-    /// account's object.
-    pub async fn mark_dropped(&mut self, id: Uuid, worker: Uuid) -> Result<(), StoreError> {
-        let sql = "UPDATE outbox SET state = 'dropped', claimed_by = NULL, claimed_until = NULL WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
-        self.write(sql, args![id, worker]).await?;
-        self.wake_recipient(id).await
+    /// Gives claimed mails back untried. They stay as due as they were.
+    pub async fn release_mails(&mut self, ids: &[Uuid], worker: Uuid) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "UPDATE outbox SET claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT jsonb_array_elements_text($1)::uuid)",
+            sqlite: "UPDATE outbox SET claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT value FROM json_each($1))",
+        };
+        self.write(sql, args![json(&ids), worker]).await?;
+        Ok(())
+    }
+
+    /// Takes claimed mails out that nobody should get any more, and wakes their
+    /// accounts' objects.
+    pub async fn mark_dropped(&mut self, ids: &[Uuid], worker: Uuid) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "UPDATE outbox SET state = 'dropped', claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT jsonb_array_elements_text($1)::uuid)",
+            sqlite: "UPDATE outbox SET state = 'dropped', claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT value FROM json_each($1))",
+        };
+        self.write(sql, args![json(&ids), worker]).await?;
+        for id in ids {
+            self.wake_recipient(*id).await?;
+        }
+        Ok(())
     }
 
     async fn wake_recipient(&mut self, outbox: Uuid) -> Result<(), StoreError> {

@@ -38,7 +38,7 @@ impl Store {
             Pool::Postgres(pool) => Pool::Rehearsed(Arc::new(Mutex::new(outer(pool).await?))),
             Pool::Rehearsed(outer) => Pool::Rehearsed(outer.clone()),
         };
-        Ok(Self { pool, statements: Arc::default(), writes: Arc::default() })
+        Ok(Self::of(pool))
     }
 }
 

@@ -1,5 +1,6 @@
-//! A certificate authority of one day with one server certificate, for
-//! `127.0.0.1` and `localhost`, made by `openssl`.
+//! A certificate authority of one day with a server certificate, for
+//! `127.0.0.1` and `localhost`, and one more that has expired, made by
+//! `openssl`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,6 +12,8 @@ pub(crate) struct Certificates {
     pub(crate) authority: PathBuf,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    /// For the same key; ended years ago.
+    pub(crate) expired: PathBuf,
 }
 
 const REQUEST: &str = "\
@@ -26,9 +29,19 @@ basicConstraints = CA:FALSE
 keyUsage = critical, digitalSignature, keyEncipherment
 extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, IP:127.0.0.1
+[ca]
+default_ca = past
+[past]
+database = index
+new_certs_dir = .
+default_md = sha256
+rand_serial = yes
+policy = names
+[names]
+commonName = supplied
 ";
 
-/// Makes both below `folder`.
+/// Makes all below `folder`.
 pub(crate) fn make(folder: &Folder) -> Result<Certificates, String> {
     folder.write("openssl.conf", REQUEST, false)?;
     openssl(
@@ -46,10 +59,18 @@ pub(crate) fn make(folder: &Folder) -> Result<Certificates, String> {
         "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -set_serial 2 -days 2 \
          -extfile openssl.conf -extensions server -out server.crt",
     )?;
+    folder.write("index", "", false)?;
+    openssl(
+        folder,
+        "ca -batch -notext -config openssl.conf -in server.csr -cert ca.crt -keyfile ca.key \
+         -startdate 20200101000000Z -enddate 20200102000000Z \
+         -extfile openssl.conf -extensions server -out expired.crt",
+    )?;
     Ok(Certificates {
         authority: folder.file("ca.crt"),
         certificate: folder.file("server.crt"),
         key: folder.file("server.key"),
+        expired: folder.file("expired.crt"),
     })
 }
 

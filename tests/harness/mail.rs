@@ -28,6 +28,7 @@ pub(crate) struct Mail {
     plain: u16,
     starttls: u16,
     smtps: u16,
+    expired: u16,
     password: String,
     ca: PathBuf,
     version: String,
@@ -64,6 +65,12 @@ impl Mail {
     /// The port with TLS from the first byte, and a password.
     pub(crate) fn smtps_port(&self) -> u16 {
         self.smtps
+    }
+
+    /// `smtp://user:password@127.0.0.1:...?tls=starttls`, where the certificate
+    /// has expired.
+    pub(crate) fn expired_url(&self) -> String {
+        format!("smtp://{}:{}@127.0.0.1:{}?tls=starttls", self.user(), self.password, self.expired)
     }
 
     #[expect(clippy::unused_self, reason = "reads as the other questions do")]
@@ -176,7 +183,7 @@ fn start(folder: &Folder) -> Result<Mail, String> {
     let version = version(smtpd)?;
     let keys = certificates::make(folder)?;
     let password = format!("{:032x}", rand::random::<u128>());
-    let (plain, starttls, smtps) = (free_port(), free_port(), free_port());
+    let (plain, starttls, smtps, expired) = (free_port(), free_port(), free_port(), free_port());
 
     // Deliveries never run as root; the user who runs the tests reads them.
     let owner = if own_uid() == 0 { 65_534 } else { own_uid() };
@@ -195,9 +202,12 @@ fn start(folder: &Folder) -> Result<Mail, String> {
     folder.write("later", &format!("@{}\n", Mail::LATER), false)?;
     let key = keys.key.display();
     let certificate = keys.certificate.display();
+    let old = keys.expired.display();
     let settings = format!(
         r#"pki tests cert "{certificate}"
 pki tests key "{key}"
+pki old cert "{old}"
+pki old key "{key}"
 table logins file:{place}/logins
 table everyone file:{place}/everyone
 table owners file:{place}/owners
@@ -208,6 +218,7 @@ filter putoff phase rcpt-to match rcpt-to <later> reject "451 4.3.0 try again la
 filter both chain {{ refuse, putoff }}
 listen on 127.0.0.1 port {plain} hostname localhost filter both
 listen on 127.0.0.1 port {starttls} tls-require pki tests auth <logins> hostname localhost filter both
+listen on 127.0.0.1 port {expired} tls-require pki old auth <logins> hostname localhost filter both
 listen on 127.0.0.1 port {smtps} smtps pki tests auth <logins> hostname localhost filter both
 action keep maildir "{place}/maildir" virtual <everyone> userbase <owners>
 match from any for any action keep
@@ -215,7 +226,7 @@ match from any for any action keep
     );
     let settings = folder.write("smtpd.conf", &settings, false)?;
     // The daemon believes no certificate that somebody else could change.
-    run(as_root("chown").arg("0:0").args([&keys.key, &keys.certificate]))?;
+    run(as_root("chown").arg("0:0").args([&keys.key, &keys.certificate, &keys.expired]))?;
     let part = Mail {
         folder: folder.path.clone(),
         watch: folder.watch,
@@ -223,6 +234,7 @@ match from any for any action keep
         plain,
         starttls,
         smtps,
+        expired,
         password,
         ca: keys.authority,
         version,

@@ -29,6 +29,7 @@ mod message;
 mod postgres;
 mod process;
 mod run;
+mod sink;
 mod skip;
 
 pub(crate) use browser::{Browser, DESKTOP, PHONE};
@@ -40,6 +41,7 @@ pub(crate) use message::Message;
 pub(crate) use postgres::Postgres;
 pub(crate) use process::{Finished, Running, Tenantry};
 pub(crate) use run::Alone;
+pub(crate) use sink::{POINTS, Sink, header, link};
 pub(crate) use skip::{Feature, needs, skipped};
 
 use std::path::PathBuf;

@@ -11,38 +11,52 @@ use super::{AddressPolicy, SmtpTransport, Timeouts};
 use crate::mail::settings::{Credentials, ServerSettings, Tls};
 
 /// For a peer that answers: a busy machine must not look like a silent server.
-pub(super) const PATIENT: Timeouts =
-    Timeouts { command: Duration::from_secs(20), whole: Duration::from_secs(40) };
+pub(crate) const PATIENT: Timeouts = Timeouts {
+    command: Duration::from_secs(20),
+    whole: Duration::from_secs(40),
+    answer: Duration::from_secs(40),
+};
 
 /// For a peer that does not.
-pub(super) const IMPATIENT: Timeouts =
-    Timeouts { command: Duration::from_millis(1000), whole: Duration::from_millis(2000) };
+pub(crate) const IMPATIENT: Timeouts = Timeouts {
+    command: Duration::from_millis(1000),
+    whole: Duration::from_millis(2000),
+    answer: Duration::from_millis(1000),
+};
 
 /// What the peer does when a command begins with a word.
-#[derive(Clone)]
-pub(super) enum Do {
+#[derive(Clone, Debug)]
+pub(crate) enum Do {
     Say(&'static str),
     /// Say, then hang up.
     Last(&'static str),
     Silence,
     HangUp,
     Endless,
+    /// Say, after so long.
+    Late(Duration, &'static str),
+    /// Say, but only from the second, third, ... time on.
+    After(usize, &'static str),
+    /// One line of so many bytes.
+    Line(usize),
+    /// Take the beginning of the message and hang up.
+    HangUpInText,
 }
 
-use Do::{Endless, HangUp, Last, Say, Silence};
+use Do::{After, Endless, HangUp, HangUpInText, Last, Late, Line, Say, Silence};
 
 /// A connection to the peer answers kindly, except where the script says
 /// otherwise; "GREETING" and "." stand for the greeting and the message.
-pub(super) type Script = Vec<(&'static str, Do)>;
+pub(crate) type Script = Vec<(&'static str, Do)>;
 
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     task: JoinHandle<Vec<Vec<String>>>,
 }
 
 impl Peer {
     /// Serves one connection per script, one after the other.
-    pub(super) async fn start(scripts: Vec<Script>) -> Self {
+    pub(crate) async fn start(scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
@@ -56,11 +70,11 @@ impl Peer {
         Self { address, task }
     }
 
-    pub(super) fn transport(&self) -> SmtpTransport {
+    pub(crate) fn transport(&self) -> SmtpTransport {
         self.transport_with(Tls::None, None, PATIENT)
     }
 
-    pub(super) fn transport_with(
+    pub(crate) fn transport_with(
         &self,
         tls: Tls,
         credentials: Option<Credentials>,
@@ -73,7 +87,7 @@ impl Peer {
     }
 
     /// What the peer heard, by connection.
-    pub(super) async fn heard(self) -> Vec<Vec<String>> {
+    pub(crate) async fn heard(self) -> Vec<Vec<String>> {
         tokio::time::timeout(Duration::from_secs(5), self.task).await.unwrap().unwrap()
     }
 }
@@ -85,6 +99,9 @@ async fn serve(stream: TcpStream, script: &Script) -> Vec<String> {
     let mut word = "GREETING".to_owned();
     loop {
         let scripted = script.iter().find(|(when, _)| word.starts_with(when));
+        let before = |when: &str| heard.iter().filter(|line: &&String| line.starts_with(when)).count();
+        let scripted =
+            scripted.filter(|(when, what)| !matches!(what, After(times, _) if before(when) <= *times));
         match scripted.map(|(_, what)| what.clone()).unwrap_or(Say(match word.as_str() {
             "GREETING" => "220 peer ESMTP",
             "DATA" => "354 go ahead",
@@ -93,7 +110,7 @@ async fn serve(stream: TcpStream, script: &Script) -> Vec<String> {
             word if word.starts_with("AUTH") => "235 welcome",
             _ => "250 fine",
         })) {
-            Say(words) => {
+            Say(words) | After(_, words) => {
                 if write.write_all(format!("{words}\r\n").as_bytes()).await.is_err() {
                     return heard;
                 }
@@ -104,13 +121,32 @@ async fn serve(stream: TcpStream, script: &Script) -> Vec<String> {
             }
             Silence => {}
             HangUp => return heard,
+            Late(wait, words) => {
+                tokio::time::sleep(wait).await;
+                if write.write_all(format!("{words}\r\n").as_bytes()).await.is_err() {
+                    return heard;
+                }
+            }
+            Line(length) => {
+                let line = format!("250 {}\r\n", "x".repeat(length));
+                if write.write_all(line.as_bytes()).await.is_err() {
+                    return heard;
+                }
+            }
+            HangUpInText => {
+                let _ = write.write_all(b"354 go ahead\r\n").await;
+                let _ = lines.next_line().await;
+                return heard;
+            }
             Endless => {
                 let chunk = [b'x'; 4096];
                 while write.write_all(&chunk).await.is_ok() {}
                 return heard;
             }
         }
-        if word == "DATA" && scripted.is_none() {
+        let begins =
+            scripted.is_none_or(|(_, what)| matches!(what, Late(_, words) if words.starts_with("354")));
+        if word == "DATA" && begins {
             let mut message = String::new();
             while let Ok(Some(line)) = lines.next_line().await {
                 if line == "." {

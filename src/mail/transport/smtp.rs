@@ -12,10 +12,10 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Quit, Rset};
 use tokio::time::{Instant, timeout};
 
-use super::Accepted;
 use super::failure::{SendError, Step};
 use super::policy::AddressPolicy;
 use super::talk::Talk;
+use super::{Accepted, AtOnce, Turn};
 use crate::mail::settings::{ServerSettings, Tls};
 
 /// Connections kept open for the next message.
@@ -25,22 +25,35 @@ const MAX_IDLE: usize = 8;
 /// manners.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(150);
 
+/// Messages over one connection. Servers have bounds of their own, often a
+/// hundred; below it nobody has to find out.
+const MAX_MESSAGES: u32 = 100;
+
 /// Politeness (QUIT, RSET) never takes longer than this.
 const COURTESY: Duration = Duration::from_secs(2);
 
 /// How long to wait for a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For one command and its answer; the answer to the message itself may
-    /// take all the time that is left.
+    /// For one command and its answer.
     pub command: Duration,
-    /// For everything from the look-up of the host to the last answer.
+    /// For everything from the look-up of the host to the last line of the
+    /// message.
     pub whole: Duration,
+    /// For the answer to the message itself. Giving up on it sends the message
+    /// twice, so it is long: servers look at content before they answer.
+    pub answer: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { command: Duration::from_secs(30), whole: Duration::from_secs(60) }
+        Self {
+            // Some servers keep those who greet them waiting for half a minute,
+            // on purpose.
+            command: Duration::from_secs(60),
+            whole: Duration::from_secs(180),
+            answer: Duration::from_secs(300),
+        }
     }
 }
 
@@ -55,7 +68,14 @@ struct Inner {
     tls: Option<TlsParameters>,
     policy: AddressPolicy,
     timeouts: Timeouts,
-    idle: Mutex<Vec<(Instant, AsyncSmtpConnection)>>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// A connection that waits for the next message.
+struct Idle {
+    since: Instant,
+    messages: u32,
+    connection: AsyncSmtpConnection,
 }
 
 impl fmt::Debug for Inner {
@@ -96,23 +116,36 @@ impl SmtpTransport {
     /// # Errors
     /// With the server's words, if it gave any; the error says what follows.
     pub async fn send(&self, message: &Message) -> Result<Accepted, SendError> {
+        let sent = self.send_in_turn(message, &AtOnce).await?;
+        sent.ok_or_else(|| SendError::unsendable("the message was withdrawn"))
+    }
+
+    /// The same, asking for leave before the last line; none if it was not
+    /// given.
+    pub(super) async fn send_in_turn(
+        &self,
+        message: &Message,
+        turn: &dyn Turn,
+    ) -> Result<Option<Accepted>, SendError> {
         let talk = self.talk();
         let bytes = message.formatted();
-        if let Some(mut connection) = self.take_idle() {
-            let result = talk.transfer(&mut connection, message, &bytes).await;
+        if let Some(Idle { messages, mut connection, .. }) = self.take_idle() {
+            let result = talk.transfer(&mut connection, message, &bytes, turn).await;
             // The server may have closed an idle connection meanwhile, with or
-            // without a word. Before the recipient was named that says nothing
-            // about the message, and a fresh connection will tell.
+            // without a word, or may have had enough of this one. Before the
+            // recipient was named that says nothing about the message, and a
+            // fresh connection will tell.
             let stale = matches!(&result, Err(error)
-                if error.step() == Some(Step::Sender) && matches!(error.code(), None | Some(421)));
+                if error.step() == Some(Step::Sender) && matches!(error.code(), None | Some(400..500)));
             if !stale {
-                self.keep(connection, &result).await;
+                self.keep(connection, messages + 1, &result).await;
                 return result;
             }
+            tokio::spawn(quit(connection));
         }
         let mut connection = self.open(&talk).await?;
-        let result = talk.transfer(&mut connection, message, &bytes).await;
-        self.keep(connection, &result).await;
+        let result = talk.transfer(&mut connection, message, &bytes, turn).await;
+        self.keep(connection, 1, &result).await;
         result
     }
 
@@ -129,12 +162,12 @@ impl SmtpTransport {
     /// Closes the idle connections politely.
     pub async fn hang_up(&self) {
         let idle = std::mem::take(&mut *self.idle());
-        futures::future::join_all(idle.into_iter().map(|(_, connection)| quit(connection))).await;
+        futures::future::join_all(idle.into_iter().map(|idle| quit(idle.connection))).await;
     }
 
     fn talk(&self) -> Talk {
-        let Timeouts { command, whole } = self.inner.timeouts;
-        Talk { server: self.authority(), command, deadline: Instant::now() + whole }
+        let Timeouts { command, whole, answer } = self.inner.timeouts;
+        Talk { server: self.authority(), command, deadline: Instant::now() + whole, answer }
     }
 
     async fn open(&self, talk: &Talk) -> Result<AsyncSmtpConnection, SendError> {
@@ -142,28 +175,37 @@ impl SmtpTransport {
         talk.open(settings, tls.as_ref(), policy).await
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, AsyncSmtpConnection)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         // The list is whole at every moment, so a panic elsewhere spoils nothing.
         self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_idle(&self) -> Option<AsyncSmtpConnection> {
+    fn take_idle(&self) -> Option<Idle> {
         let mut idle = self.idle();
-        idle.retain(|(since, _)| since.elapsed() < MAX_IDLE_TIME);
-        idle.pop().map(|(_, connection)| connection)
+        idle.retain(|idle| idle.since.elapsed() < MAX_IDLE_TIME);
+        idle.pop()
     }
 
     /// Keeps a connection that is fit for another message. A refusal leaves it
     /// so after RSET: greylisted mail by the hundred does not reconnect.
-    async fn keep(&self, mut connection: AsyncSmtpConnection, result: &Result<Accepted, SendError>) {
+    async fn keep(
+        &self,
+        mut connection: AsyncSmtpConnection,
+        messages: u32,
+        result: &Result<Option<Accepted>, SendError>,
+    ) {
         let fit = match result.as_ref().map_err(SendError::code) {
-            Ok(_) => true,
-            Err(None | Some(421)) => false,
+            Ok(Some(_)) => true,
+            // In the middle of a message there is no way back.
+            Ok(None) | Err(None | Some(421)) => return,
             Err(Some(_)) => matches!(timeout(COURTESY, connection.command(Rset)).await, Ok(Ok(_))),
         };
         let mut idle = self.idle();
-        if fit && idle.len() < MAX_IDLE {
-            idle.push((Instant::now(), connection));
+        if fit && messages < MAX_MESSAGES && idle.len() < MAX_IDLE {
+            idle.push(Idle { since: Instant::now(), messages, connection });
+        } else if fit {
+            // Whoever sent the message waits to hear that it was accepted.
+            tokio::spawn(quit(connection));
         }
     }
 }

@@ -14,19 +14,21 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::Accepted;
 use super::failure::{SendError, Step, clean};
 use super::policy::AddressPolicy;
 use super::stream::{Encrypted, Guarded};
+use super::{Accepted, Turn};
+use crate::failpoint;
 use crate::mail::settings::{Credentials, ServerSettings, Tls};
 
 type SmtpError = lettre::transport::smtp::Error;
 
-/// Whom with, and until when.
+/// Whom with, until when, and how long for the answer to a message.
 pub(super) struct Talk {
     pub(super) server: String,
     pub(super) command: Duration,
     pub(super) deadline: Instant,
+    pub(super) answer: Duration,
 }
 
 impl Talk {
@@ -71,13 +73,14 @@ impl Talk {
         Ok(connection)
     }
 
-    /// One message over an open connection.
+    /// One message over an open connection; none if its turn did not come.
     pub(super) async fn transfer(
         &self,
         connection: &mut AsyncSmtpConnection,
         message: &Message,
         bytes: &[u8],
-    ) -> Result<Accepted, SendError> {
+        turn: &dyn Turn,
+    ) -> Result<Option<Accepted>, SendError> {
         let envelope = message.envelope();
         let mut parameters = Vec::new();
         let mut addresses = envelope.from().into_iter().chain(envelope.to());
@@ -93,16 +96,25 @@ impl Talk {
         }
         let quoting = |words: &str| clean(words, &String::from_utf8_lossy(bytes));
 
+        failpoint::reach("sender");
         let sender = Mail::new(envelope.from().cloned(), parameters);
         self.step(Step::Sender, connection.command(sender), quoting).await?;
+        failpoint::reach("recipient");
         for recipient in envelope.to() {
             let recipient = Rcpt::new(recipient.clone(), Vec::new());
             self.step(Step::Recipient, connection.command(recipient), quoting).await?;
         }
+        failpoint::reach("data");
         self.step(Step::Data, connection.command(Data), quoting).await?;
+        failpoint::reach("turn");
+        if !timeout_at(self.deadline, turn.take()).await.unwrap_or(false) {
+            return Ok(None);
+        }
+        failpoint::reach("text");
         let response = self.step(Step::Message, connection.message(bytes), quoting).await?;
+        failpoint::reach("answer");
         let words: Vec<&str> = response.message().collect();
-        Ok(Accepted { reply: quoting(&format!("{} {}", response.code(), words.join(" "))) })
+        Ok(Some(Accepted { reply: quoting(&format!("{} {}", response.code(), words.join(" "))) }))
     }
 
     /// Waits for one step as long as one step may take, and puts its failure
@@ -113,9 +125,7 @@ impl Talk {
         doing: impl Future<Output = Result<T, SmtpError>>,
         censor: impl Fn(&str) -> String,
     ) -> Result<T, SendError> {
-        // Giving up on the answer to the message itself would send it twice,
-        // so that one may take all the time there is.
-        let limit = if step == Step::Message { self.deadline } else { self.limit() };
+        let limit = if step == Step::Message { Instant::now() + self.answer } else { self.limit() };
         match timeout_at(limit, doing).await {
             Ok(result) => result.map_err(|error| self.failure(step, &error, censor)),
             Err(_) => Err(SendError::silent(&self.server, step)),

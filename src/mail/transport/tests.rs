@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::peer::Do::{Endless, HangUp, Last, Say, Silence};
+use super::peer::Do::{After, Endless, HangUp, Last, Say, Silence};
 use super::peer::{IMPATIENT, PATIENT, Peer, Script};
 use super::*;
 use crate::mail::settings::{Credentials, ServerSettings, Tls};
@@ -70,6 +70,19 @@ async fn an_idle_connection_that_the_server_closed_is_replaced_without_an_error(
         let heard = peer.heard().await;
         assert!(heard[1].contains(&"DATA".to_owned()), "{heard:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_only_so_many_mails_over_one_connection_gets_another() {
+    let enough = || vec![("MAIL", After(2, "452 4.5.3 too many messages"))];
+    // One after the other, as the peer serves its connections.
+    let peer = Peer::start(vec![enough(), enough()]).await;
+    let transport = Transport::Smtp(peer.transport());
+    for _ in 0..4 {
+        transport.send(&testing::message()).await.unwrap();
+    }
+    transport.hang_up().await;
+    assert_eq!(peer.heard().await.len(), 2);
 }
 
 #[tokio::test]

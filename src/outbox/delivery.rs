@@ -1,0 +1,328 @@
+//! One mail's way: claimed, read, sent in its turn, marked. Only the worker
+//! calls it, side by side for several mails.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::lanes::{Heard, Mail};
+use super::lease::{LEASE, Leases};
+use super::letter::{Read, Sender, Wanted};
+use super::metrics::Metrics;
+use super::servers::{Server, Servers, Unusable};
+use super::turn::MailTurn;
+use crate::engine::Engine;
+use crate::failpoint;
+use crate::mail::{FailureClass, SendError, Step, next_attempt};
+use crate::store::outbox::Claimed;
+use crate::store::{Access, StoreError};
+
+/// Mails claimed at once.
+const BATCH: i64 = 48;
+/// What was read about a mail is looked at again if it is older than this.
+const FRESH: Duration = Duration::from_secs(2);
+/// How often a mark is tried again that no other mail waits for. Without it
+/// the claim runs out, and the mail is tried again.
+const MARKS: u32 = 5;
+/// The longest pause between attempts to mark a mail that was accepted.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What all mails of a worker share.
+pub(super) struct Shared {
+    pub(super) engine: Engine,
+    pub(super) servers: Servers,
+    pub(super) sender: Sender,
+    pub(super) metrics: Metrics,
+    pub(super) worker: Uuid,
+    pub(super) leases: Leases,
+    /// Who may say the last line of a message.
+    pub(super) line: Arc<Semaphore>,
+}
+
+/// A claimed mail and the server that it goes through.
+pub(super) struct Job {
+    pub(super) wanted: Wanted,
+    pub(super) server: Server,
+}
+
+impl Mail for Job {
+    fn server(&self) -> &Arc<str> {
+        &self.server.name
+    }
+    fn tenant(&self) -> Uuid {
+        self.wanted.to.tenant
+    }
+    fn is_slow(&self) -> bool {
+        self.server.is_slow()
+    }
+}
+
+/// What a look into the queue brought.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) jobs: Vec<Job>,
+    /// How many mails were due, whatever became of them.
+    pub(super) claimed: usize,
+}
+
+/// How one mail came back.
+pub(super) struct Delivered {
+    pub(super) heard: Heard,
+    pub(super) sent: bool,
+}
+
+/// What became of one mail.
+enum Fate {
+    Sent,
+    Failed(String, FailureClass),
+    /// Nobody should get it any more.
+    Unwanted,
+    /// Replaced or gone.
+    Gone,
+    /// Not tried to the end; it stays as due as it was.
+    Untried,
+}
+
+impl Shared {
+    /// A few due mails, each with its server, except those of some tenants. An
+    /// idle look writes nothing.
+    pub(super) async fn claim(self: Arc<Self>, except: Vec<Uuid>) -> Result<Batch, StoreError> {
+        let store = self.engine.store();
+        if !store.any_mail_due(&except).await? {
+            return Ok(Batch::default());
+        }
+        let asked = Instant::now();
+        let mut tx = store.begin(Access::Write).await?;
+        let until = tx.now().saturating_add(LEASE).unwrap_or(tx.now());
+        let mails = tx.claim_mails(self.worker, until, BATCH, &except).await?;
+        tx.commit().await?;
+        let ids: Vec<Uuid> = mails.iter().map(|mail| mail.id).collect();
+        self.leases.claimed(ids.iter().copied(), asked);
+        let jobs = self.sort_out(mails).await;
+        if jobs.is_err() {
+            // Their claims run out.
+            ids.iter().for_each(|id| self.leases.end(*id));
+        }
+        Ok(Batch { jobs: jobs?, claimed: ids.len() })
+    }
+
+    /// Which of these mails are to be sent, and through which servers.
+    async fn sort_out(&self, mails: Vec<Claimed>) -> Result<Vec<Job>, StoreError> {
+        let read = Read::about(&self.engine, mails).await?;
+        failpoint::reach("read");
+        let mut jobs = vec![];
+        let mut found: HashMap<(String, String), Result<Server, String>> = HashMap::new();
+        for id in read.gone {
+            self.leases.end(id);
+        }
+        self.drop_unwanted(&read.unwanted).await?;
+        for wanted in read.wanted {
+            if wanted.chain.blocked_by().is_some() {
+                // The link would open nothing; it may be enabled again.
+                let why = "the tenant or one above it is disabled".to_owned();
+                self.settle(&wanted, Fate::Failed(why, FailureClass::Settings)).await;
+                continue;
+            }
+            let setting = wanted.chain.mail().server;
+            let at = setting
+                .map_or_else(Default::default, |(key, server)| (key.to_string(), format!("{server:?}")));
+            let server = match found.get(&at) {
+                Some(server) => server.clone(),
+                None => {
+                    let server = self.servers.of(setting).await.map_err(|Unusable(why)| why);
+                    found.insert(at, server.clone());
+                    server
+                }
+            };
+            match server {
+                Ok(server) => jobs.push(Job { wanted, server }),
+                Err(why) => self.settle(&wanted, Fate::Failed(why, FailureClass::Settings)).await,
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Sends one mail and marks it. Once `closed`, no mail's last line is said.
+    pub(super) async fn deliver(self: Arc<Self>, job: Job, closed: CancellationToken) -> Delivered {
+        let Job { mut wanted, server } = job;
+        let mut heard = Heard::NotAsked;
+        if wanted.read_at.elapsed() > FRESH {
+            match Read::about(&self.engine, vec![wanted.mail.clone()]).await {
+                Ok(mut read) => match read.wanted.pop() {
+                    Some(again) => wanted = again,
+                    None => {
+                        let fate = if read.unwanted.is_empty() { Fate::Gone } else { Fate::Unwanted };
+                        self.settle(&wanted, fate).await;
+                        return Delivered { heard, sent: false };
+                    }
+                },
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a mail cannot be read; it is tried again"
+                    );
+                    self.settle(&wanted, Fate::Untried).await;
+                    return Delivered { heard, sent: false };
+                }
+            }
+        }
+        let fate = match wanted.compose(&self.engine, &self.sender) {
+            Ok(message) => self.send(&wanted, &server, &message, &closed, &mut heard).await,
+            Err(Unusable(why)) => Fate::Failed(why, FailureClass::Settings),
+        };
+        let sent = matches!(fate, Fate::Sent);
+        self.settle(&wanted, fate).await;
+        Delivered { heard, sent }
+    }
+
+    async fn send(
+        &self,
+        wanted: &Wanted,
+        server: &Server,
+        message: &lettre::Message,
+        closed: &CancellationToken,
+        heard: &mut Heard,
+    ) -> Fate {
+        let turn = MailTurn::new(&self.line, server, &self.leases, closed, wanted.mail.id);
+        let began = Instant::now();
+        let result = tokio::select! {
+            result = server.transport.send_in_turn(message, &turn) => result,
+            never = turn.step_aside() => match never {},
+            () = turn.refused() => Ok(None),
+        };
+        *heard = match &result {
+            Ok(Some(_)) => Heard::Answer,
+            Ok(None) => Heard::NotAsked,
+            Err(error) if of_the_server(error) => Heard::Nothing(began.elapsed()),
+            Err(_) => Heard::Answer,
+        };
+        match result {
+            Ok(Some(_)) => {
+                turn.answered();
+                // In its turn: the next mail waits until this one is marked.
+                self.mark_sent(wanted, closed).await;
+                Fate::Sent
+            }
+            Ok(None) => Fate::Untried,
+            Err(error) => {
+                if *heard == Heard::Answer {
+                    turn.answered();
+                }
+                Fate::Failed(error.line(), error.class())
+            }
+        }
+    }
+
+    /// The mail is out: forgetting to say so would send it twice. While the
+    /// database is away nothing else may be sent either.
+    async fn mark_sent(&self, wanted: &Wanted, closed: &CancellationToken) {
+        let name = wanted.name();
+        let mut pause = Duration::from_millis(100);
+        while let Err(error) = self.engine.store().mark_sent(wanted.mail.id).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, account = %name, "a mail that was sent cannot be marked");
+            if closed.is_cancelled() && pause >= LONGEST_PAUSE {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.metrics.sent.inc();
+        tracing::info!(account = %name, "mail sent");
+    }
+
+    /// Writes down what became of a mail that was not sent, and ends the claim.
+    async fn settle(&self, wanted: &Wanted, fate: Fate) {
+        let id = wanted.mail.id;
+        for attempt in 0..MARKS {
+            let Err(error) = self.mark(wanted, &fate).await else { break };
+            tracing::warn!(error = &error as &dyn std::error::Error, account = %wanted.name(), "a mail cannot be marked");
+            tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+        }
+        self.leases.end(id);
+    }
+
+    async fn mark(&self, wanted: &Wanted, fate: &Fate) -> Result<(), StoreError> {
+        let id = wanted.mail.id;
+        match fate {
+            Fate::Sent | Fate::Gone => Ok(()),
+            Fate::Untried => self.give_back(&[id]).await,
+            Fate::Unwanted => self.drop_unwanted(&[id]).await,
+            Fate::Failed(why, class) => {
+                let attempts = u32::try_from(wanted.mail.attempts).unwrap_or(u32::MAX).saturating_add(1);
+                let mut tx = self.engine.store().begin(Access::Write).await?;
+                let again = next_attempt(attempts, *class, rand::random())
+                    .and_then(|wait| tx.now().checked_add(wait).ok())
+                    // A mail whose link has expired helps nobody.
+                    .filter(|at| *at < wanted.to.link.expires_at);
+                tx.mark_failed(id, self.worker, why, again).await?;
+                tx.commit().await?;
+                let counter = if again.is_some() { &self.metrics.deferred } else { &self.metrics.failed };
+                counter.inc();
+                tracing::warn!(account = %wanted.name(), problem = %why, again = again.is_some(), "a mail could not be sent");
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes mails out that nobody should get any more.
+    async fn drop_unwanted(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.engine.store().begin(Access::Write).await?;
+        tx.mark_dropped(ids, self.worker).await?;
+        tx.commit().await?;
+        for id in ids {
+            self.leases.end(*id);
+            self.metrics.dropped.inc();
+        }
+        tracing::info!(mails = ids.len(), "mails were dropped: their links are no longer wanted");
+        Ok(())
+    }
+
+    /// Gives claimed mails back untried.
+    pub(super) async fn give_back(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.engine.store().begin(Access::Write).await?;
+        tx.release_mails(ids, self.worker).await?;
+        tx.commit().await?;
+        ids.iter().for_each(|id| self.leases.end(*id));
+        Ok(())
+    }
+
+    /// Keeps what is claimed, once.
+    pub(super) async fn keep(&self) -> Result<(), StoreError> {
+        let ids = self.leases.ids();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let kept = self.engine.store().keep_mails(&ids, self.worker, LEASE).await?;
+        self.leases.kept(&ids, &kept, asked);
+        Ok(())
+    }
+
+    /// Counts what waits, for monitoring.
+    pub(super) async fn count(&self) -> Result<usize, StoreError> {
+        let mut tx = self.engine.store().begin(Access::Read).await?;
+        let (waiting, oldest) = tx.mails_waiting().await?;
+        let age = |at: Timestamp| tx.now().duration_since(at).max(SignedDuration::ZERO).as_secs();
+        self.metrics.queued.set(waiting);
+        self.metrics.oldest.set(oldest.map_or(0, age));
+        Ok(usize::try_from(waiting).unwrap_or(usize::MAX))
+    }
+}
+
+/// Whether an error is about the server, as opposed to the message: whatever
+/// mail came next would meet the same.
+fn of_the_server(error: &SendError) -> bool {
+    error.class() == FailureClass::Network || error.step().is_some_and(|step| step < Step::Sender)
+}
