@@ -118,8 +118,9 @@ spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, mode: Share, to: {gro
         }
         let groups = "SELECT CAST(count(*) AS text) FROM account_group WHERE name = 'crew'";
         puts_back(&mut world, Kind::SubAdmin, "kim", "DELETE FROM account_group", groups).await;
-        let receivers = "SELECT group_name FROM grant_receiver";
-        puts_back(&mut world, Kind::DeviceGrant, "fleet", "UPDATE grant_receiver SET group_name = 'boss'", receivers).await;
+        let receivers = "SELECT group_name FROM grant_receiver WHERE grant_id = (SELECT id FROM device_grant WHERE name = 'fleet')";
+        let statement = "UPDATE grant_receiver SET group_name = 'boss' WHERE grant_id = (SELECT id FROM device_grant WHERE name = 'fleet')";
+        puts_back(&mut world, Kind::DeviceGrant, "fleet", statement, receivers).await;
     }
 }
 
