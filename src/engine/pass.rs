@@ -114,6 +114,7 @@ pub(crate) struct Pass<'a> {
     applied: Option<String>,
     repaired: bool,
     took_effect: bool,
+    taken_over: bool,
     /// More may appear for it that is not of the tree that was locked.
     expects_more: bool,
     /// Tenants that were not there when their tree was to be locked.
@@ -172,6 +173,7 @@ impl<'a> Pass<'a> {
             applied: None,
             repaired: false,
             took_effect: false,
+            taken_over: false,
             expects_more: false,
             unlocked: BTreeSet::new(),
         })

@@ -110,6 +110,12 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
         return Ok(Action::Created);
     };
 
+    let mut settings = settings;
+    if settings.email_verified && !old.account.proved && (own.is_none() || pass.took_over_unproved()) {
+        // To take an account over proves nothing (`adopt`).
+        settings.email_verified = false;
+        pass.takes_over_unproved();
+    }
     let (account, proof) = settled(pass, &old.account, tenant.id, settings, effective, &authority);
     let moved = account.managed_by != old.account.managed_by;
     if account == old.account && groups == old.groups && roles == old.roles {

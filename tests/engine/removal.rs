@@ -222,3 +222,30 @@ spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, username: lou, email:
         assert_eq!(world.password_of("lou").await, hash);
     }
 }
+
+on_both! {
+    async fn r9_taking_an_account_over_proves_no_address(world) {
+        world.outside.secrets.insert(
+            ("root".to_owned(), "lou".to_owned()),
+            ("password".to_owned(), [("password".to_owned(), "violet anchors hum over gravel".to_owned())].into()),
+        );
+        fill(&mut world).await;
+        let lou = |more: &str| format!("
+kind: SubAdmin
+metadata: {{namespace: root, name: lou}}
+spec: {{tenantRef: {{name: acme}}, username: lou, email: lou@example.org, passwordSecretRef: {{name: lou}}, deletionPolicy: Disable, {more}}}");
+        let activated = |report: &tenantry::engine::Report| report.condition("Activated").unwrap().status;
+        all_ready(&world.apply(&lou("")).await);
+        assert!(world.delete(Kind::SubAdmin, "root", "lou").await.finished);
+        let mails = "SELECT CAST(count(*) AS text) FROM outbox";
+        let before = world.by_hand(mails).await;
+        world.apply(&lou("emailVerified: true")).await;
+        world.annotate(Kind::SubAdmin, "root", "lou", "adopt", "true");
+        let adopted = world.again(Kind::SubAdmin, "root", "lou").await;
+        assert!(adopted.ready() && !activated(&adopted), "{:?}", adopted.conditions);
+        assert_ne!(world.by_hand(mails).await, before, "the person is asked");
+        // Nor by looking at it again.
+        assert!(!activated(&world.again(Kind::SubAdmin, "root", "lou").await));
+        assert_eq!(world.once(Kind::SubAdmin, "root", "lou").await.action, tenantry::engine::Action::Unchanged);
+    }
+}

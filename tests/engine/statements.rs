@@ -158,6 +158,18 @@ async fn costs(world: &mut World, size: &Size) -> BTreeMap<String, u64> {
             to_account("x", "acme", "boss-1", "{all: true}", ""),
         ),
         (
+            "Assign by an account",
+            DeviceGrant,
+            to_account("x", "acme", "boss-1", &devices, "managedByRef: {name: boss-0}"),
+            to_account(
+                "x",
+                "acme",
+                "boss-1",
+                "{all: true}",
+                &format!("managedByRef: {{name: boss-0}}, {VIEW}"),
+            ),
+        ),
+        (
             "Share",
             DeviceGrant,
             grant("x", "acme", "Share", "{groups: [staff]}", &devices, VIEW),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::account::{DeletionPolicy, Settings, effective};
-use crate::domain::permission::{Permissions, Rule};
+use crate::domain::permission::{Pattern, Permissions, Rule};
 use crate::domain::tenant::{self, Level, Limits, NamespacePolicy, Tenant};
 
 const ACME: Uuid = Uuid::from_u128(1);
@@ -209,4 +209,55 @@ fn r2_a_share_to_oneself_reaches_as_far_as_those_below_may_go() {
     assert_eq!(asked("operate", &[]), exceeds);
     assert_eq!(asked("operate", &[theirs("operate")]), None);
     assert_eq!(asked("operate", &[theirs("operate"), theirs("view")]), exceeds, "every one of them");
+}
+
+fn rules() -> impl proptest::strategy::Strategy<Value = Permissions> {
+    use proptest::prelude::*;
+    let pattern = |words: &'static [&'static str]| proptest::sample::select(words);
+    let rule = (
+        pattern(&["device", "device.*", "device.lock", "*", "bucket"]),
+        pattern(&["view", "view.*", "operate", "*"]),
+    )
+        .prop_map(|(resource, operation)| Rule::single(resource, operation));
+    let list = proptest::collection::vec(rule, 0..3);
+    (list.clone(), list).prop_map(|(allow, deny)| Permissions { allow, deny })
+}
+
+proptest::proptest! {
+    #[test]
+    fn r2_what_is_handed_on_is_held_for_each_part_of_the_devices(
+        own in rules(),
+        given in proptest::collection::vec(rules(), 0..3),
+        others in proptest::bool::ANY,
+        written in rules(),
+    ) {
+        let words = |list: &[&str]| list.iter().map(|word| Pattern::new(*word)).collect::<Vec<_>>();
+        let (resources, operations) = (words(&["device", "device.lock", "bucket", "x"]), words(&["view", "view.live", "operate", "manage"]));
+        let key = |n: usize| ObjectKey::new(Kind::DeviceGrant, "ns", format!("g{n}"));
+        let by = given.iter().cloned().enumerate().map(|(n, rules)| (key(n), rules)).collect();
+        let received = Received { by, others };
+        // An Admin, so that nothing is held but what rules say.
+        let authority = manager(None, |settings| {
+            settings.tier = Tier::Admin;
+            settings.permissions = own.clone();
+        });
+        let holder = authority.manager().unwrap();
+        let mut parts: Vec<Holding> = given.iter().map(|rules| holder.holding().with(rules)).collect();
+        if others || parts.is_empty() {
+            parts.push(holder.holding());
+        }
+        let held = |resource, operation| parts.iter().all(|part| part.allows(resource, operation));
+        let handed_on = Holding::Rules(received.passes_on(holder, &Pattern::new("device")));
+        let accepted = within_received(&authority, &key(9), "f", &written, &received).is_ok();
+        for resource in &resources {
+            for operation in &operations {
+                proptest::prop_assert!(!handed_on.allows(resource, operation) || held(resource, operation), "{resource:?} {operation:?}");
+                let asked = written.allowing(resource, operation).is_some();
+                proptest::prop_assert!(!(accepted && asked) || held(resource, operation), "{resource:?} {operation:?}");
+                // Whatever single operation all parts hold on the whole of devices comes along.
+                let whole = held(&Pattern::new("device"), operation);
+                proptest::prop_assert!(!whole || handed_on.allows(&Pattern::new("device"), operation), "{operation:?}");
+            }
+        }
+    }
 }

@@ -25,6 +25,10 @@ pub(super) struct Kept {
     pub(super) applied: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spec_digest: Option<String>,
+    /// What this generation vouches for is not proved by it: the row was taken
+    /// over unproved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    taken_over: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -33,6 +37,22 @@ impl<'a> Pass<'a> {
     /// a limit has no room for.
     pub(crate) fn takes_effect(&mut self) {
         self.took_effect = true;
+    }
+
+    /// The row is taken over unproved: taking over proves nothing, now and as
+    /// long as nobody asks for anything else.
+    pub(crate) fn takes_over_unproved(&mut self) {
+        self.taken_over = true;
+    }
+
+    /// Whether this generation took its row over unproved.
+    pub(crate) fn took_over_unproved(&self) -> bool {
+        self.same_generation() && self.before.as_ref().is_some_and(|before| kept(before).taken_over)
+    }
+
+    fn same_generation(&self) -> bool {
+        let (uid, generation) = (&self.manifest.uid, self.manifest.generation);
+        self.before.as_ref().is_some_and(|before| (&before.uid, before.generation) == (uid, generation))
     }
 
     /// The object's rows are gone; so is its entry in the register.
@@ -179,6 +199,7 @@ impl<'a> Pass<'a> {
             report: Some(said),
             applied: self.applied.take().or(last.applied),
             // What was not judged has no generation yet, and so no digest.
+            taken_over: self.taken_over || (last.taken_over && self.same_generation()),
             spec_digest: match paused {
                 true => last.spec_digest,
                 false => self.manifest.spec_digest.clone().or(last.spec_digest),
