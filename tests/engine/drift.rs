@@ -80,7 +80,18 @@ on_both! {
             let look = format!("SELECT CAST({column} AS text) FROM {table} WHERE name = '{own}'");
             puts_back(&mut world, kind, name, &statement, &look).await;
         }
-        // What is found by these columns is looked for by another.
+        let groups = "SELECT CAST(count(*) AS text) FROM account_group WHERE name = 'crew'";
+        puts_back(&mut world, Kind::SubAdmin, "kim", "DELETE FROM account_group", groups).await;
+        let receivers = "SELECT group_name FROM grant_receiver WHERE grant_id = (SELECT id FROM device_grant WHERE name = 'fleet')";
+        let statement = "UPDATE grant_receiver SET group_name = 'boss' WHERE grant_id = (SELECT id FROM device_grant WHERE name = 'fleet')";
+        puts_back(&mut world, Kind::DeviceGrant, "fleet", statement, receivers).await;
+    }
+}
+
+on_both! {
+    async fn r10_places_managers_and_keys_changed_by_hand_go_back(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply(MORE).await);
         all_ready(&world.apply(&tenant("north", "acme", "managedByRef: {name: ada}, mail: {from: a@example.org}, branding: {productName: North}, limits: {accounts: {total: 9, byTier: [{tier: Admin, max: 2}]}}")).await);
         all_ready(&world.apply("
 kind: Role
@@ -116,11 +127,6 @@ spec: {tenantRef: {name: acme}, managedByRef: {name: ada}, mode: Share, to: {gro
             let look = format!("SELECT CAST({column} AS text) FROM {table} WHERE {own}");
             puts_back(&mut world, kind, name, &statement, &look).await;
         }
-        let groups = "SELECT CAST(count(*) AS text) FROM account_group WHERE name = 'crew'";
-        puts_back(&mut world, Kind::SubAdmin, "kim", "DELETE FROM account_group", groups).await;
-        let receivers = "SELECT group_name FROM grant_receiver WHERE grant_id = (SELECT id FROM device_grant WHERE name = 'fleet')";
-        let statement = "UPDATE grant_receiver SET group_name = 'boss' WHERE grant_id = (SELECT id FROM device_grant WHERE name = 'fleet')";
-        puts_back(&mut world, Kind::DeviceGrant, "fleet", statement, receivers).await;
     }
 }
 

@@ -246,7 +246,7 @@ proptest::proptest! {
         if others || parts.is_empty() {
             parts.push(holder.holding());
         }
-        let held = |resource, operation| parts.iter().all(|part| part.allows(resource, operation));
+        let held = |resource: &Pattern, operation: &Pattern| parts.iter().all(|part| part.allows(resource, operation));
         let handed_on = Holding::Rules(received.passes_on(holder, &Pattern::new("device")));
         let accepted = within_received(&authority, &key(9), "f", &written, &received).is_ok();
         for resource in &resources {
