@@ -16,6 +16,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::{Postgres, Sink, Tenantry, eventually, free_port};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{PgPool, Row as _, SqlitePool};
 use tempfile::TempDir;
 
@@ -81,10 +83,12 @@ impl Place {
         self.call(&arguments, &sink.url()).env("TENANTRY_PUBLIC_URL", base)
     }
 
-    async fn rows(&self) -> Rows {
-        match self.url.starts_with("postgres") {
-            true => Rows::Postgres(PgPool::connect(&self.url).await.unwrap()),
-            false => Rows::Sqlite(SqlitePool::connect(&self.url).await.unwrap()),
+    /// Connects when it is asked something: there may be no database yet.
+    fn rows(&self) -> Rows {
+        if self.url.starts_with("postgres") {
+            Rows::Postgres(PgPoolOptions::new().max_connections(1).connect_lazy(&self.url).unwrap())
+        } else {
+            Rows::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_lazy(&self.url).unwrap())
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::store::{Access, StoreError};
 const BATCH: i64 = 48;
 /// What was read about a mail is looked at again if it is older than this.
 const FRESH: Duration = Duration::from_secs(2);
+/// How long the settings of a server, with their Secret, are waited for.
+const SETTINGS: Duration = Duration::from_secs(10);
 /// How often a mark is tried again that no other mail waits for. Without it
 /// the claim runs out, and the mail is tried again.
 const MARKS: u32 = 5;
@@ -135,7 +137,11 @@ impl Shared {
             let server = match found.get(&at) {
                 Some(server) => server.clone(),
                 None => {
-                    let server = self.servers.of(setting).await.map_err(|Unusable(why)| why);
+                    // A Secret that does not come must not hold up other mails.
+                    let server = match tokio::time::timeout(SETTINGS, self.servers.of(setting)).await {
+                        Ok(server) => server.map_err(|Unusable(why)| why),
+                        Err(_) => Err("the settings of the mail server did not come in time".to_owned()),
+                    };
                     found.insert(at, server.clone());
                     server
                 }

@@ -121,6 +121,11 @@ impl Mail {
         files.iter().map(|(_, path)| or_panic(Message::read(path))).collect()
     }
 
+    /// How many messages have been delivered.
+    pub(crate) fn delivered(&self) -> usize {
+        fs::read_dir(self.folder.join("maildir/new")).map_or(0, Iterator::count)
+    }
+
     /// What has been delivered to this address, oldest first.
     pub(crate) fn messages_to(&self, to: &str) -> Vec<Message> {
         let mut found = self.messages();

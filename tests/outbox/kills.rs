@@ -19,7 +19,7 @@ async fn places(database: Database) -> Vec<String> {
     let (place, sink) = (Place::new(database, 1).await, Sink::start().await);
     let running = place.run(&sink).env("TENANTRY_FAILPOINT", "trace").spawn();
     running.wait_for_line("failpoint marked#1", PATIENCE).await;
-    place.rows().await.until_sent(1).await;
+    place.rows().until_sent(1).await;
     let told = running.stderr();
     let all: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("failpoint ")).collect();
     let marked = all.iter().position(|at| *at == "marked#1").unwrap();
@@ -30,7 +30,7 @@ async fn places(database: Database) -> Vec<String> {
 /// often.
 async fn recovers(place: &Place, sink: &Sink, at: &str) -> usize {
     let running = place.run(sink).spawn();
-    let rows = place.rows().await;
+    let rows = place.rows();
     rows.until_sent(1).await;
     assert_eq!(rows.accounts_with_one_link().await, 1, "{at}");
     let taken = sink.taken();
@@ -49,7 +49,7 @@ async fn recovers(place: &Place, sink: &Sink, at: &str) -> usize {
 async fn killed_inside(database: Database, at: String) -> (String, bool, usize) {
     let (place, sink) = (Place::new(database, 1).await, Sink::start().await);
     let running = place.run(&sink).env("TENANTRY_FAILPOINT", &at).spawn();
-    let rows = place.rows().await;
+    let rows = place.rows();
     let over = eventually("the process ends or has sent the mail", PATIENCE, async || {
         if running.ended().is_some() {
             return Some(true);
@@ -145,7 +145,7 @@ async fn under_load(database: Database) {
         unsure += usize::from(at.starts_with("answer") || at.starts_with("mark#"));
     }
     let running: Running = place.run(&sink).spawn();
-    let rows = place.rows().await;
+    let rows = place.rows();
     rows.until_sent(i64::try_from(ACCOUNTS).unwrap()).await;
     drop(running);
     assert_eq!(rows.accounts_with_one_link().await, i64::try_from(ACCOUNTS).unwrap());
@@ -156,7 +156,8 @@ async fn under_load(database: Database) {
         KILLS.len()
     );
     assert_eq!(times.len(), ACCOUNTS, "every mail was sent");
-    assert_eq!(duplicates, unsure, "one for each kill that nobody could know about");
+    // The other kills may strike while some other mail is in that state.
+    assert!((unsure..=KILLS.len()).contains(&duplicates), "{duplicates} duplicates");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,13 +37,15 @@ pub(crate) enum Do {
     Late(Duration, &'static str),
     /// Say, but only from the second, third, ... time on.
     After(usize, &'static str),
+    /// Say, but only the first so many times.
+    First(usize, &'static str),
     /// One line of so many bytes.
     Line(usize),
     /// Take the beginning of the message and hang up.
     HangUpInText,
 }
 
-use Do::{After, Endless, HangUp, HangUpInText, Last, Late, Line, Say, Silence};
+use Do::{After, Endless, First, HangUp, HangUpInText, Last, Late, Line, Say, Silence};
 
 /// A connection to the peer answers kindly, except where the script says
 /// otherwise; "GREETING" and "." stand for the greeting and the message.
@@ -100,8 +102,12 @@ async fn serve(stream: TcpStream, script: &Script) -> Vec<String> {
     loop {
         let scripted = script.iter().find(|(when, _)| word.starts_with(when));
         let before = |when: &str| heard.iter().filter(|line: &&String| line.starts_with(when)).count();
-        let scripted =
-            scripted.filter(|(when, what)| !matches!(what, After(times, _) if before(when) <= *times));
+        let now = |when: &str, what: &Do| match what {
+            After(times, _) => before(when) > *times,
+            First(times, _) => before(when) <= *times,
+            _ => true,
+        };
+        let scripted = scripted.filter(|(when, what)| now(when, what));
         match scripted.map(|(_, what)| what.clone()).unwrap_or(Say(match word.as_str() {
             "GREETING" => "220 peer ESMTP",
             "DATA" => "354 go ahead",
@@ -110,7 +116,7 @@ async fn serve(stream: TcpStream, script: &Script) -> Vec<String> {
             word if word.starts_with("AUTH") => "235 welcome",
             _ => "250 fine",
         })) {
-            Say(words) | After(_, words) => {
+            Say(words) | After(_, words) | First(_, words) => {
                 if write.write_all(format!("{words}\r\n").as_bytes()).await.is_err() {
                     return heard;
                 }

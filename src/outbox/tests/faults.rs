@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use super::super::Drained;
 use super::{LONG, Outside, mail_of, outbox_to};
 use crate::domain::activation::Purpose;
-use crate::mail::peer::Do::{self, HangUp, HangUpInText, Late, Line, Say, Silence};
+use crate::mail::peer::Do::{self, First, HangUp, HangUpInText, Late, Line, Say, Silence};
 use crate::mail::peer::{IMPATIENT, PATIENT, Peer, Script};
 use crate::mail::{AddressPolicy, FailureClass, Timeouts, Tls, Transport};
 use crate::testing::World;
@@ -149,7 +149,7 @@ async fn r8_every_fault_at_every_stage_has_its_class_and_its_consequence() {
 async fn r8_a_greylisted_mail_is_taken_at_the_next_attempt_by_itself() {
     let world = World::new().await;
     world.invite(Purpose::Activate).await;
-    let peer = Peer::start(vec![vec![("RCPT", Say("451 4.7.1 greylisted, come back later"))], vec![]]).await;
+    let peer = Peer::start(vec![vec![("RCPT", First(1, "451 4.7.1 greylisted, come back later"))]]).await;
     let transport = Transport::Smtp(peer.transport());
     let outbox = outbox_to(&world, transport, AddressPolicy::Any, Outside(None));
     let stop = tokio_util::sync::CancellationToken::new();
