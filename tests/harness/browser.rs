@@ -204,6 +204,24 @@ impl Browser {
 
     /// Every address that the pages have asked for since the last time.
     pub(crate) async fn requests(&self) -> Vec<String> {
+        let sent = self.sent().await;
+        sent.iter().map(|request| request["url"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What each request since the last time said of the page that it came from.
+    pub(crate) async fn referrers(&self) -> Vec<Option<String>> {
+        let sent = self.sent().await;
+        let referrer = |request: &Value| {
+            let headers = request["headers"].as_object()?;
+            headers
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case("referer"))
+                .map(|(_, value)| value.to_string())
+        };
+        sent.iter().map(referrer).collect()
+    }
+
+    async fn sent(&self) -> Vec<Value> {
         let lines = self.post("se/log", json!({ "type": "performance" })).await;
         let lines = lines.as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap());
         let events = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -212,7 +230,7 @@ impl Browser {
         // The browser's own page that a window begins with is none of ours.
         let ours =
             sent.filter(|sent| sent["documentURL"].as_str().is_some_and(|url| url.starts_with("http")));
-        ours.map(|sent| sent["request"]["url"].as_str().unwrap().to_owned()).collect()
+        ours.map(|mut sent| sent["request"].take()).collect()
     }
 
     /// Keeps a picture of the whole page among the artefacts of the build.

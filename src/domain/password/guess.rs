@@ -157,16 +157,28 @@ fn year(text: &[char]) -> usize {
 }
 
 /// Length of a row of neighbours, or of one character, at the beginning of
-/// `text`; less than three in a row is chance.
+/// `text`, or of two rows that take turns, as in "1q2w3e"; less than three in
+/// a row is chance.
 fn row(text: &[char]) -> usize {
+    let straight = along(text);
+    if straight >= 3 {
+        return straight;
+    }
+    let turn = |from: usize| text.iter().skip(from).step_by(2).copied().collect::<Vec<char>>();
+    let (first, second) = (along(&turn(0)), along(&turn(1)));
+    let pairs = first.min(second);
+    if pairs >= 3 { 2 * pairs + usize::from(first > pairs) } else { 0 }
+}
+
+/// How far `text` goes along one row, or repeats one character.
+fn along(text: &[char]) -> usize {
     let same = text.iter().take_while(|c| Some(*c) == text.first()).count();
-    let along = ROWS.iter().map(|keys| {
+    let rows = ROWS.iter().map(|keys| {
         let there: Vec<char> = keys.chars().collect();
         let back: Vec<char> = keys.chars().rev().collect();
         run(text, &there).max(run(text, &back))
     });
-    let longest = along.chain([same]).max().unwrap_or(0);
-    if longest >= 3 { longest } else { 0 }
+    rows.chain([same]).max().unwrap_or(0)
 }
 
 fn run(text: &[char], keys: &[char]) -> usize {
