@@ -146,8 +146,14 @@ async fn find(engine: &Engine, person: &Person, after: &str) -> Result<Found, St
     let questions = Questions::new(engine.store().clone());
     let username = &person.account.settings.username;
     let rules = questions.rules_of(username).await?.map(|found| found.rules).unwrap_or_default();
-    let devices = questions.devices_of(username, after, DEVICES).await?;
-    let devices = devices.unwrap_or(Page { items: vec![], next: None });
+    // One more than is shown: a page that is full is not always followed by
+    // another one.
+    let devices = questions.devices_of(username, after, DEVICES + 1).await?;
+    let mut devices = devices.unwrap_or(Page { items: vec![], next: None });
+    if devices.items.len() > DEVICES {
+        devices.items.truncate(DEVICES);
+        devices.next = devices.items.last().map(|device| device.device.clone());
+    }
     let ids: Vec<&str> = devices.items.iter().map(|device| device.device.as_str()).collect();
     let names = engine.store().begin(Access::Read).await?.device_names(&ids).await?;
     Ok(Found { rules, devices, names })

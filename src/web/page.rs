@@ -234,7 +234,8 @@ pub(super) fn resend(email: &str, wrong: bool, status: StatusCode, language: Lan
 
 /// A new link was asked for. Whether one was sent, nobody learns here.
 pub(super) fn asked(language: Language) -> Response {
-    render(StatusCode::OK, "page.html", &Linked::from(bare("good", text::asked(language), language)))
+    let view = View { way: Some(way_in(language)), ..bare("good", text::asked(language), language) };
+    render(StatusCode::OK, "page.html", &Linked::from(view))
 }
 
 /// A new link was asked for too often.

@@ -51,7 +51,7 @@ on_both_sites! {
         assert_eq!(site.stands("kim").await, ["Invited", "Sent", "LinkExpired"]);
         assert_eq!(site.state().await, before, "looking changes nothing");
 
-        assert_eq!(by_link(&site, &first.token).await.says(), (200, "Look into your mail"));
+        assert_eq!(by_link(&site, &first.token).await.says(), (200, "Check your mail"));
         let second = site.letter().await;
         assert_eq!((&second.to, &second.subject), (&first.to, &first.subject));
         assert_ne!(second.token, first.token);
@@ -67,7 +67,7 @@ on_both_sites! {
         let replaced = site.get(&first.token).await;
         assert_eq!(replaced.says(), (410, "There is a newer link"));
         assert!(replaced.body.contains("action=\"resend\""));
-        assert_eq!(by_link(&site, &first.token).await.says(), (200, "Look into your mail"));
+        assert_eq!(by_link(&site, &first.token).await.says(), (200, "Check your mail"));
         let third = site.letter().await;
         assert_eq!(site.follow(&second.token, CHOSEN).await.says(), (410, "There is a newer link"));
         assert_eq!(site.follow(&third.token, CHOSEN).await.says(), (200, "Your account is active"));
@@ -78,7 +78,7 @@ on_both_sites! {
             assert!(!page.body.contains("action=\"resend\""));
         }
         forget(&site).await;
-        assert_eq!(by_link(&site, &first.token).await.says(), (200, "Look into your mail"));
+        assert_eq!(by_link(&site, &first.token).await.says(), (200, "Check your mail"));
         site.silence().await;
     }
 }
@@ -138,7 +138,7 @@ spec: {displayName: South, parentRef: {name: acme}, enabled: false}").await;
             pages.push((token.clone(), by_link(&site, &token).await));
         }
         let (_, first) = &pages[0];
-        assert_eq!(first.says(), (200, "Look into your mail"));
+        assert_eq!(first.says(), (200, "Check your mail"));
         let headers = |page: &Page| {
             let mut all: Vec<_> = page.headers.iter().filter(|(name, _)| *name != "date").map(|(n, v)| format!("{n}: {v:?}")).collect();
             all.sort();
@@ -200,7 +200,7 @@ async fn r8_an_answer_does_not_wait_for_the_work_that_only_an_account_makes() {
     let mut busy = site.world.engine.store().begin(Access::Write).await.unwrap();
     let acme = ObjectKey::new(Tenant, "root", "acme");
     assert!(busy.lock_tree_of("test", &acme).await.unwrap());
-    assert_eq!(by_address(&site, "kim@example.org").await.says(), (200, "Look into your mail"));
+    assert_eq!(by_address(&site, "kim@example.org").await.says(), (200, "Check your mail"));
     assert_eq!(site.value("SELECT CAST(count(*) AS TEXT) FROM audit WHERE action = 'resent'").await, "0");
     drop(busy);
     resent(&site, 1).await;

@@ -42,12 +42,12 @@ pub(in crate::web) const fn labels(language: Language) -> ResendLabels {
 pub(in crate::web) const fn asked(language: Language) -> Passage {
     match language {
         Language::En => passage(
-            "Look into your mail",
-            "If an account waits for it, a new link is on its way and replaces every earlier one. It can take a few minutes; look among the spam as well. If nothing comes, the account is active already or has another address: ask your administrator.",
+            "Check your mail",
+            "If an account waits for it, a new link is on its way. It replaces every earlier one and can take a few minutes; look among the spam as well. If nothing comes, your account is active already or has another address: sign in, or ask your administrator.",
         ),
         Language::De => passage(
             "Sehen Sie in Ihre Mail",
-            "Wartet ein Konto darauf, ist ein neuer Link unterwegs und ersetzt alle früheren. Das kann einige Minuten dauern; sehen Sie auch im Spam nach. Kommt nichts, ist das Konto schon aktiv oder hat eine andere Adresse: Fragen Sie Ihre Administration.",
+            "Wartet ein Konto darauf, ist ein neuer Link unterwegs und ersetzt alle früheren. Das kann einige Minuten dauern; sehen Sie auch im Spam nach. Kommt nichts, ist Ihr Konto schon aktiv oder hat eine andere Adresse: Melden Sie sich an, oder fragen Sie Ihre Administration.",
         ),
     }
 }
