@@ -225,6 +225,11 @@ async fn nothing_secret_stands_outside_of_the_mail(database: &str) {
     );
     assert!(metrics.contains("mails_sent_total") && reported.len() > 20, "{} rows", reported.len());
 
+    assert!(
+        site.secrets.len() > 20 && logs[1].contains("kim"),
+        "what is searched for, and that it would be found"
+    );
+
     // Names that are no secret, but nobody's business either.
     let refused = format!("lou@{}", Mail::REFUSED);
     let addresses = [&kim, &lou, &moved, &stranger, &refused].map(|address| address.to_lowercase());

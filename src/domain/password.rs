@@ -111,6 +111,16 @@ mod tests {
         assert_eq!(checked("blåbær på øya"), Err(Weakness::Short(13)));
         assert_eq!(checked("blåbær på øya ☕!"), Ok(()), "16 characters");
         assert_eq!(checked(""), Err(Weakness::Short(0)));
+        // NIST: at least 64 characters are permitted.
+        for length in [15, 64, MAX_LENGTH] {
+            let fit: String = "violet kettles drum on a harbour wall "
+                .chars()
+                .chain('a'..='z')
+                .chain("seven more geese, ".chars().cycle())
+                .take(length)
+                .collect();
+            assert_eq!(checked(&fit), Ok(()), "{length}");
+        }
         let long: String = "violet kettle drum ".chars().cycle().take(257).collect();
         assert_eq!(checked(&long), Err(Weakness::Long));
     }

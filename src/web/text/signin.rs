@@ -67,10 +67,14 @@ pub(in crate::web) const fn leaving(language: Language) -> (Passage, &'static st
 /// After signing out.
 pub(in crate::web) const fn left(language: Language) -> Passage {
     match language {
-        Language::En => passage("You are signed out", "You can close this page, or sign in again."),
-        Language::De => {
-            passage("Sie sind abgemeldet", "Sie können diese Seite schließen oder sich wieder anmelden.")
-        }
+        Language::En => passage(
+            "You are signed out",
+            "You can sign in again. If others use this computer, close the window: a browser may go back to what it has shown.",
+        ),
+        Language::De => passage(
+            "Sie sind abgemeldet",
+            "Sie können sich wieder anmelden. Benutzen auch andere dieses Gerät, schließen Sie das Fenster: Ein Browser kann zu dem zurückgehen, was er gezeigt hat.",
+        ),
     }
 }
 
