@@ -14,6 +14,7 @@ mod log;
 mod post;
 mod stop;
 mod trail;
+mod trial;
 
 pub mod run;
 
@@ -28,9 +29,10 @@ pub use key::{KeyError, default_file as default_key_file, read as read_key};
 pub use letters::{Letter, letters};
 pub use lock::RunLock;
 pub use log::start as start_logging;
-pub use post::{Drained, Post};
+pub use post::{Drained, Post, templates};
 pub use stop::{PATIENCE, Stop};
 pub use trail::{Reader, Trail, read as read_trail, seal_rest, verify as verify_trail};
+pub use trial::{Trial, trial};
 
 /// Opens the database and brings its schema up to date.
 pub async fn open(settings: &Settings) -> Result<Store, AppError> {

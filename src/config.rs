@@ -48,6 +48,11 @@ pub struct Shared {
     #[arg(long, global = true, value_name = "FILE", env = "TENANTRY_MAIL_CA_FILE")]
     pub mail_ca_file: Option<PathBuf>,
 
+    /// A folder of subjects and texts that take the place of the built-in ones, and of more
+    /// languages: DIR/LANGUAGE/PURPOSE.{subject,txt,html}; docs/mail.md says more
+    #[arg(long, global = true, value_name = "DIR", env = "TENANTRY_MAIL_TEMPLATES")]
+    pub mail_templates: Option<PathBuf>,
+
     /// The base of links in mails, as people reach the pages: https://accounts.example.org
     #[arg(long, global = true, value_name = "URL", env = "TENANTRY_PUBLIC_URL")]
     pub public_url: Option<String>,
@@ -143,6 +148,8 @@ pub struct Settings {
     pub mail_from: Option<Mailbox>,
     /// `--mail-ca-file`
     pub mail_ca_file: Option<PathBuf>,
+    /// `--mail-templates`
+    pub mail_templates: Option<PathBuf>,
     /// `--public-url`, without a slash at its end.
     pub public_url: Option<String>,
     /// `--trusted-proxies`, each with the length of its prefix.
@@ -186,6 +193,7 @@ impl Shared {
             mail_url,
             mail_from,
             mail_ca_file,
+            mail_templates,
             public_url,
             trusted_proxies,
             listen,
@@ -200,6 +208,7 @@ impl Shared {
             mail_url: MailUrl::parse(mail_url)?,
             mail_from: mail_from.map_err(|_| ConfigError::MailFrom)?,
             mail_ca_file: mail_ca_file.clone().filter(|path| !path.as_os_str().is_empty()),
+            mail_templates: mail_templates.clone().filter(|path| !path.as_os_str().is_empty()),
             public_url: given(public_url.as_deref()).map(base).transpose()?,
             trusted_proxies: networks(trusted_proxies)?,
             listen: address("--listen", listen)?,

@@ -38,6 +38,8 @@ mod drift;
 mod fleet;
 #[path = "engine/limits.rs"]
 mod limits;
+#[path = "engine/mail.rs"]
+mod mail;
 #[path = "engine/moves.rs"]
 mod moves;
 #[path = "engine/order.rs"]

@@ -1,14 +1,92 @@
 //! Invitations through a real mail server: accepted, refused for good, put
-//! off, and a server that is not there. Accounts are created either way.
+//! off, and a server that is not there. Accounts are created either way. Beside
+//! that: servers of tenants, `mail test`, `activation resend`, and letters.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod harness;
 
+#[path = "invitations/letters.rs"]
+mod letters;
+#[path = "invitations/looks.rs"]
+mod looks;
+#[path = "invitations/mail_test.rs"]
+mod mail_test;
+#[path = "invitations/resend.rs"]
+mod resend;
+#[path = "invitations/servers.rs"]
+mod servers;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use harness::{Mail, Tenantry, free_port};
+use harness::{Finished, Mail, Tenantry, free_port};
+use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with objects in `source/`, and a database beside it.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn with(objects: &str) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        place.write("source/all.yaml", objects);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Tenantry {
+        Tenantry::new(arguments)
+            .env("TENANTRY_PUBLIC_URL", "https://accounts.example.org")
+            .dir(self.folder.path())
+    }
+
+    async fn call(&self, arguments: &[&str]) -> Finished {
+        self.command(arguments).finish(PATIENCE).await
+    }
+
+    /// `apply -o json` with more flags, as a list.
+    async fn applied(&self, more: &[&str]) -> Vec<serde_json::Value> {
+        let mut arguments = vec!["apply", "-f", "source", "-o", "json"];
+        arguments.extend(more);
+        let done = self.call(&arguments).await;
+        serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"))
+    }
+}
+
+fn object<'a>(list: &'a [serde_json::Value], kind: &str, name: &str) -> &'a serde_json::Value {
+    list.iter().find(|o| o["kind"] == kind && o["name"] == name).unwrap()
+}
+
+fn tenant(name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+    )
+}
+
+fn account(name: &str, tenant: &str, email: &str, more: &str) -> String {
+    format!(
+        "apiVersion: tenantry.dev/v1alpha1\nkind: SubAdmin\nmetadata: {{name: {name}}}\nspec: {{tenantRef: {{name: {tenant}}}, username: {name}, email: '{email}'{more}}}\n---\n"
+    )
+}
+
+/// Credentials of a mail server.
+fn secret(name: &str, user: &str, password: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, labels: {{tenantry.dev/use: mail}}}}\nstringData: {{username: {user}, password: '{password}'}}\n---\n"
+    )
+}
 
 /// Applies one tenant with one account and returns the account's entry of
 /// `-o json`, with whether the command succeeded.

@@ -274,7 +274,14 @@ const NOT_OF_READY: &[Reason] = &[
     Reason::Expired,
     Reason::InEffect,
     Reason::RolesOutdated,
-    Reason::MailSettingsFound,
+    Reason::MailServerReady,
+    Reason::MailServerUntried,
+    Reason::MailServerUnreachable,
+    Reason::MailHostNotPermitted,
+    Reason::MailTlsFailed,
+    Reason::MailSignInFailed,
+    Reason::MailServerRefuses,
+    Reason::MailServerUnusable,
     Reason::OwnerMissing,
 ];
 

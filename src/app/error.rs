@@ -8,7 +8,8 @@ use super::key::KeyError;
 use crate::controller::ControllerError;
 use crate::engine::EngineError;
 use crate::files::WatchError;
-use crate::mail::{CaError, SendError};
+use crate::mail::{AddressError, CaError, ComposeError, SendError, TemplateError};
+use crate::outbox::Unready;
 use crate::store::StoreError;
 use crate::web::ServeError;
 
@@ -42,9 +43,24 @@ pub enum AppError {
     /// `--mail-ca-file`
     #[error("--mail-ca-file cannot be used")]
     MailCa(#[from] CaError),
+    /// `--mail-templates`
+    #[error("--mail-templates cannot be used")]
+    MailTemplates(#[source] TemplateError),
     /// `--mail-url`
     #[error("--mail-url cannot be used")]
     Mail(#[from] SendError),
+    /// The sender or the address for answers of a tenant.
+    #[error("mail.from or mail.replyTo of the tenant cannot be used")]
+    MailFrom(#[source] AddressError),
+    /// Nobody to write as.
+    #[error("there is no sender: give --mail-from, or spec.mail.from of a Tenant")]
+    NoSender,
+    /// The way to a tenant's mail server.
+    #[error(transparent)]
+    MailServer(#[from] Unready),
+    /// A test message.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
     /// A second `run` on the same SQLite file.
     #[error(
         "another `tenantry run` works on {database} already: stop it, or give this one another --database-url (the lock is {lock})"
@@ -85,7 +101,4 @@ pub enum AppError {
     /// A task has failed: a fault of the program.
     #[error("a part of the program failed: please report this")]
     Task(#[from] tokio::task::JoinError),
-    /// Templates of mails, settings of the outbox.
-    #[error("mails cannot be prepared")]
-    Outbox(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

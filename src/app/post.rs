@@ -1,25 +1,63 @@
-//! The mails of a command: the worker behind `run`, and the last round of
-//! `apply`.
+//! The mails of a command: the worker behind `run`, the last round of `apply`,
+//! and the servers that they go through.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::AppError;
 use crate::config::Settings;
 use crate::engine::{Engine, Surroundings};
 use crate::mail::{AddressPolicy, CaBundle, MailUrl, Mailbox, Templates, Transport};
-use crate::outbox::{Metrics, Outbox, Sender, Servers};
+use crate::outbox::{Metrics, Outbox, Prober, Sender, Servers};
 
 pub use crate::outbox::Drained;
 
-/// Sends what the outbox holds.
+/// Sends what the outbox holds, and tries the servers of tenants.
 #[derive(Clone)]
 pub struct Post {
     outbox: Outbox,
+    prober: Prober,
     metrics: Metrics,
+}
+
+/// The texts of mails: the built-in ones, with those of `--mail-templates` in
+/// their place.
+pub fn templates(settings: &Settings) -> Result<Templates, AppError> {
+    let templates = match &settings.mail_templates {
+        None => Templates::embedded(),
+        Some(folder) => Templates::with_overrides(folder),
+    };
+    templates.map_err(AppError::MailTemplates)
+}
+
+/// The servers that mails go through. `public_only` binds those of tenants to
+/// public addresses, with these exceptions.
+pub(super) fn servers(
+    settings: &Settings,
+    world: Arc<dyn Surroundings>,
+    public_only: Option<Vec<String>>,
+) -> Result<Servers, AppError> {
+    let roots = settings.mail_ca_file.as_deref().map(CaBundle::read).transpose()?;
+    let own = Transport::from_url(settings.mail_url.clone(), roots.clone())?;
+    let policy = match public_only {
+        None => AddressPolicy::Any,
+        Some(allow_hosts) => AddressPolicy::Public { allow_hosts },
+    };
+    Ok(Servers::new(own, policy, roots, world))
+}
+
+/// The sender of tenants that name none. A folder takes mail from anybody; a
+/// server wants a sender that is true.
+pub(super) fn sender(settings: &Settings) -> Option<Mailbox> {
+    let nobody = || match settings.mail_url {
+        MailUrl::Directory(_) => Mailbox::parse("tenantry@localhost.invalid").ok(),
+        MailUrl::Smtp(_) => None,
+    };
+    settings.mail_from.clone().or_else(nobody)
 }
 
 impl Post {
@@ -33,23 +71,11 @@ impl Post {
         world: Arc<dyn Surroundings>,
         public_only: Option<Vec<String>>,
     ) -> Result<Self, AppError> {
-        let roots = settings.mail_ca_file.as_deref().map(CaBundle::read).transpose()?;
-        let own = Transport::from_url(settings.mail_url.clone(), roots.clone())?;
-        let policy = match public_only {
-            None => AddressPolicy::Any,
-            Some(allow_hosts) => AddressPolicy::Public { allow_hosts },
-        };
-        let templates = Templates::embedded().map_err(|error| AppError::Outbox(error.into()))?;
-        // A folder takes mail from anybody; a server wants a sender that is true.
-        let nobody = || match settings.mail_url {
-            MailUrl::Directory(_) => Mailbox::parse("tenantry@localhost.invalid").ok(),
-            MailUrl::Smtp(_) => None,
-        };
-        let from = settings.mail_from.clone().or_else(nobody);
-        let sender = Sender { templates: Arc::new(templates), from, base };
+        let sender = Sender { templates: Arc::new(templates(settings)?), from: sender(settings), base };
         let metrics = Metrics::default();
-        let servers = Servers::new(own, policy, roots, world);
-        Ok(Self { outbox: Outbox::new(engine, servers, sender, metrics.clone()), metrics })
+        let prober = Prober::new(engine.clone(), servers(settings, world.clone(), public_only.clone())?);
+        let outbox = Outbox::new(engine, servers(settings, world, public_only)?, sender, metrics.clone());
+        Ok(Self { outbox, prober, metrics })
     }
 
     /// Adds its numbers to those that monitoring reads.
@@ -57,9 +83,22 @@ impl Post {
         self.metrics.register(registry);
     }
 
-    /// Sends until `stop`, then finishes what is under way.
+    /// Sends until `stop`, then finishes what is under way. Beside that, tries
+    /// the servers that tenants name.
     pub async fn run(self, stop: CancellationToken) {
-        self.outbox.run(stop).await;
+        tokio::join!(self.outbox.run(stop.clone()), self.prober.run(stop));
+    }
+
+    /// Tries those servers of tenants that have not been found to work, for at
+    /// most `bound`.
+    pub async fn try_servers(&self, bound: Duration) -> Result<(), AppError> {
+        Ok(self.prober.settle(bound).await?)
+    }
+
+    /// Sends the mail that is queued for one account, unless another process
+    /// has it already.
+    pub async fn send_to(&self, account: Uuid) -> Result<bool, AppError> {
+        Ok(self.outbox.send_to(account).await?)
     }
 
     /// Sends what is due now, for at most `bound`.

@@ -1,4 +1,6 @@
-//! `tenantry activation`: how far invitations have come.
+//! `tenantry activation`: how far invitations have come, and sending one again.
+
+mod resend;
 
 use clap::{Args, Subcommand};
 
@@ -13,10 +15,10 @@ use crate::store::invitations::Invitation;
 
 const PAGE: i64 = 1_000;
 
-/// List invitations and how far they have come
+/// List invitations, or send one again
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  tenantry activation list\n  tenantry activation list --tenant acme/north -o json\n\nTo send an invitation again, give the SubAdmin a new value of the annotation\ntenantry.dev/resend-activation."
+    after_help = "Examples:\n  tenantry activation list\n  tenantry activation list --tenant acme/north -o json\n  tenantry activation resend kim@example.org\n\nA new value of the annotation tenantry.dev/resend-activation on a SubAdmin sends its invitation\nagain as well."
 )]
 pub(super) struct Activation {
     #[command(subcommand)]
@@ -26,6 +28,7 @@ pub(super) struct Activation {
 #[derive(Subcommand)]
 enum Command {
     List(List),
+    Resend(resend::Resend),
 }
 
 /// List accounts with their phase and their newest link
@@ -47,7 +50,16 @@ struct List {
 
 impl Activation {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let Command::List(List { tenant, source, output }) = self.command;
+        match self.command {
+            Command::List(list) => list.run(settings, out).await,
+            Command::Resend(resend) => resend.run(settings, out).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
+        let Self { tenant, source, output } = self;
         let store = app::open(settings).await?;
         let tenant = narrowed(&store, source.as_deref(), tenant.as_ref()).await?;
         let mut list = out.list(output);

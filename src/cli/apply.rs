@@ -29,11 +29,14 @@ pub(super) use shown::{action, why};
 const AHEAD: Duration = Duration::from_secs(3600);
 /// How long mails may take before the command ends.
 const MAIL_PATIENCE: Duration = Duration::from_secs(30);
+/// How long mail servers of tenants are tried before the command ends.
+const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bring the database in line with files, once
 ///
 /// Parents go first, whatever the order of the files. A bad object never stops another; a refused
-/// change leaves what was in force before. Mails that this queues are sent before it ends.
+/// change leaves what was in force before. Mails that this queues are sent before it ends, and mail
+/// servers of Tenants that are new, changed or did not work are tried (the condition MailReady).
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  tenantry apply -f examples/quickstart\n  tenantry apply -f accounts/ --prune\n  tenantry apply -f accounts/ --prune --confirm-delete acme/north=3f9ad0c1\n  tenantry apply -f accounts/ -o json | jq '.[] | select(.ready | not)'"
@@ -120,7 +123,9 @@ impl Apply {
         let mut drained = Drained::default();
         if passed.is_ok() {
             hurry(&passes).await?;
-            drained = post.drain(MAIL_PATIENCE).await?;
+            let (mails, tried) = tokio::join!(post.drain(MAIL_PATIENCE), post.try_servers(PROBE_PATIENCE));
+            drained = mails?;
+            tried?;
             passes.settle(AHEAD, &mut |_| {}).await?;
         }
         if let Err(error) = app::seal_rest(&engine).await {

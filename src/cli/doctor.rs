@@ -14,8 +14,12 @@ use super::fail::{Fail, chain};
 use super::out::Out;
 use crate::app;
 use crate::config::{Address, Settings};
+use crate::domain::verdict::Reason;
 use crate::mail::{CaBundle, MailUrl, Transport};
 use crate::store::{self, Access, Store};
+
+/// Tenants that are named.
+const MAX_SHOWN: i64 = 10;
 
 /// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -49,6 +53,8 @@ impl Doctor {
         findings.push(("key", key(settings, store.0.as_ref()).await));
         findings.push(("mail", mail(settings).await));
         findings.push(("sender", sender(settings)));
+        findings.push(("letters", letters(settings)));
+        findings.extend(servers(store.0.as_ref()).await.map(|finding| ("servers", finding)));
         findings.push(("pages", port(&settings.listen)));
         findings.push(("health", port(&settings.ops_listen)));
         findings.push(("links", links(settings)));
@@ -219,6 +225,42 @@ fn sender(settings: &Settings) -> Finding {
             "--mail-from is not given: mails of tenants without mail.from of their own cannot be sent"
                 .to_owned(),
         ),
+    }
+}
+
+/// Mail servers of tenants, as `run` and `apply` found them; none if no tenant
+/// names one.
+async fn servers(store: Option<&Store>) -> Option<Finding> {
+    let mut tx = store?.begin(Access::Read).await.ok()?;
+    // Without its schema the database holds no tenants either.
+    let ready = Reason::MailServerReady.as_str();
+    let (count, broken) = tx.broken_servers(ready, MAX_SHOWN).await.ok()?;
+    let shown: Vec<_> =
+        broken.iter().map(|broken| format!("{} ({})", broken.tenant, broken.reason)).collect();
+    match (count, shown.as_slice()) {
+        (0, _) => None,
+        (_, []) => Some(Finding::Ok(format!("no mail server of a tenant is known not to work, of {count}"))),
+        (_, shown) => Some(Finding::Warn(format!(
+            "mail servers of tenants do not work: {}; see MailReady of each, or tenantry mail test --tenant",
+            shown.join(", ")
+        ))),
+    }
+}
+
+fn letters(settings: &Settings) -> Finding {
+    match (app::templates(settings), &settings.mail_templates) {
+        (Err(error), _) => Finding::Fail(chain(&error)),
+        (Ok(_), None) => Finding::Ok("built-in texts, in English and German".to_owned()),
+        (Ok(templates), Some(folder)) => {
+            let (files, languages) = (templates.overridden(), templates.all_languages().join(", "));
+            match files {
+                0 => Finding::Warn(format!(
+                    "{} holds no template: the built-in texts are used; docs/mail.md says what to put there",
+                    folder.display()
+                )),
+                _ => Finding::Ok(format!("{files} of {} are used; languages: {languages}", folder.display())),
+            }
+        }
     }
 }
 

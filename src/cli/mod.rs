@@ -11,6 +11,7 @@ mod devices;
 mod doctor;
 mod export;
 mod fail;
+mod mail;
 mod migrate;
 mod out;
 mod questions;
@@ -60,6 +61,7 @@ enum Command {
     Explain(questions::Explain),
     Devices(devices::Devices),
     Activation(activation::Activation),
+    Mail(mail::Mail),
     WhoCan(who_can::WhoCan),
     WhatCan(what_can::WhatCan),
     Export(export::Export),
@@ -151,6 +153,7 @@ impl Cli {
                         Command::Test(command) => command.run(&settings, &mut out).await,
                         Command::Devices(command) => command.run(&settings, &mut out).await,
                         Command::Activation(command) => command.run(&settings, &mut out).await,
+                        Command::Mail(command) => command.run(&settings, &mut out).await,
                         Command::WhoCan(command) => command.run(&settings, &mut out).await,
                         Command::WhatCan(command) => command.run(&settings, &mut out).await,
                         Command::Export(command) => command.run(&settings, &mut out).await,

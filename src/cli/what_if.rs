@@ -46,10 +46,25 @@ impl WhatIf {
         self.source.source.as_deref().filter(|name| !name.is_empty())
     }
 
+    /// The source whose objects are meant: the one that was named, else that of
+    /// the files.
+    pub(super) fn source_meant(&self) -> Result<Option<String>, Fail> {
+        match (self.source(), &self.path) {
+            (Some(name), _) => Ok(Some(name.to_owned())),
+            (None, Some(path)) => Ok(Some(app::source_of(path, None)?)),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Where to ask.
     pub(super) async fn questions(&self, settings: &Settings) -> Result<Questions, Fail> {
+        Ok(Questions::new(self.store(settings).await?.0))
+    }
+
+    /// The database, or what it would be, and the files if there are any.
+    pub(super) async fn store(&self, settings: &Settings) -> Result<(Store, Option<Loaded>), Fail> {
         let store = app::open(settings).await?;
-        let Some(path) = &self.path else { return Ok(Questions::new(store)) };
+        let Some(path) = &self.path else { return Ok((store, None)) };
         let loaded = files::load(path);
         loaded.faults.iter().for_each(|fault| out_error(&format!("error: {fault}")));
         if loaded.objects.is_empty() {
@@ -58,7 +73,7 @@ impl WhatIf {
         }
         let rehearsal = store.rehearsal().await?;
         tell_refused(&self.source.rehearse(&rehearsal, &loaded, path).await?);
-        Ok(Questions::new(rehearsal))
+        Ok((rehearsal, Some(loaded)))
     }
 }
 

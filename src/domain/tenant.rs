@@ -158,6 +158,15 @@ pub struct MailServer {
     pub credentials: Option<String>,
 }
 
+impl MailServer {
+    /// Tells these settings from others. The credentials themselves are not
+    /// part of it.
+    pub fn fingerprint(&self) -> String {
+        let Self { host, port, tls, credentials } = self;
+        super::key::digest(&serde_json::json!([host, port, tls, credentials]).to_string())
+    }
+}
+
 /// What people see of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Branding {

@@ -114,10 +114,31 @@ reasons! {
     InEffect,
     /// A role has a newer revision than the copy.
     RolesOutdated,
-    /// A mail server is set and its credentials can be read.
-    MailSettingsFound,
+    /// The tenant's mail server takes connections, TLS and the sign-in.
+    MailServerReady,
+    /// The tenant's mail server was not tried yet.
+    MailServerUntried,
+    /// The tenant's mail server cannot be found or reached, or does not answer.
+    MailServerUnreachable,
+    /// The tenant's mail server has an inward address that `--mail-allow-hosts` does not permit.
+    MailHostNotPermitted,
+    /// The tenant's mail server has no TLS as it is set, or no certificate that can be accepted.
+    MailTlsFailed,
+    /// The tenant's mail server refuses the user name and password, or offers no way to sign in.
+    MailSignInFailed,
+    /// The tenant's mail server refuses to talk, for now or for good.
+    MailServerRefuses,
+    /// The settings or credentials of the tenant's mail server cannot be used.
+    MailServerUnusable,
     /// The owner account does not exist yet.
     OwnerMissing,
+}
+
+impl Reason {
+    /// The reason of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().map(|(reason, _)| *reason).find(|reason| reason.as_str() == name)
+    }
 }
 
 impl std::fmt::Display for Reason {

@@ -46,7 +46,7 @@ pub use audit::{Sealing, prove};
 pub use line::{Claimant, above, claims, depth, tree};
 pub use manifest::{Manifest, Spec};
 pub(crate) use pass::Pass;
-pub use resend::Asked;
+pub use resend::{Asked, Queued, Resent};
 pub use signin::{Attempt, Entered, Person, SignInError, SignedIn, Via};
 
 /// Where Tenants without a parent, and objects without a manager, are accepted.

@@ -6,6 +6,8 @@
 //! does the same whether or not there is such an account or link, and
 //! [`Engine::resend_asked`] runs beside the answer.
 
+mod named;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::store::accounts::Found;
 use crate::store::activations::Activation;
 use crate::store::audit::Entry;
 use crate::store::{Access, StoreError, Tx};
+
+pub use named::{Queued, Resent};
 
 /// The action in the audit trail.
 pub(crate) const RESENT: &str = "resent";

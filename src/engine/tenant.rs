@@ -96,6 +96,11 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         moves::relocate(pass, old, parent.as_ref()).await?;
     }
     pass.tx.update_tenant(&new).await?;
+    let names_server =
+        |tenant: &Tenant| tenant.settings.mail.as_ref().is_some_and(|mail| mail.server.is_some());
+    if names_server(old) && !names_server(&new) {
+        pass.tx.forget_probe(new.id).await?;
+    }
     if new.settings.limits != old.settings.limits {
         pass.publish(Topic::tenant_room(new.id));
     }

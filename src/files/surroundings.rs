@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::load::Loaded;
 use super::walk;
 use crate::api;
 use crate::engine::{SecretFact, Surroundings, Unavailable};
@@ -113,6 +114,13 @@ impl FileSurroundings {
     /// Nothing but the Secrets in a folder, until files are read.
     pub fn new(secrets_dir: Option<PathBuf>) -> Self {
         Self { facts: Arc::default(), secrets_dir }
+    }
+
+    /// The Secrets in files that were read, and those in a folder.
+    pub fn of(loaded: &Loaded, secrets_dir: Option<PathBuf>) -> Self {
+        let world = Self::new(secrets_dir);
+        world.take(&loaded.facts);
+        world
     }
 
     pub(super) fn take(&self, facts: &Facts) {

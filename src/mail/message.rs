@@ -13,9 +13,12 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, 
 use lettre::message::{Body, MultiPart, SinglePart};
 
 use super::address::{AddressError, MailAddress, Mailbox};
-use super::template::{TemplateError, Templates};
+use super::template::{Rendered, TemplateError, Templates, trial};
 use super::text::header_line;
 use super::transport::{FailureClass, Retry};
+
+/// A finished message.
+pub type Composed = Message;
 
 /// What a letter asks its reader to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,19 +174,30 @@ pub fn message_id(unique: &str, sender: &MailAddress) -> String {
 /// For an address, link or Message-ID that cannot be used, and for a template
 /// that fails.
 pub fn compose(templates: &Templates, envelope: &Envelope, letter: &Letter) -> Result<Message, ComposeError> {
+    if !matches!(letter.link.scheme(), "http" | "https") {
+        return Err(ComposeError::Link);
+    }
+    let content = templates.render(letter)?;
+    build(envelope, &letter.product_name, content)
+}
+
+/// Makes a message that only shows that mail arrives: no link, nothing to do.
+///
+/// # Errors
+/// As for a letter.
+pub fn compose_trial(envelope: &Envelope, product_name: &str) -> Result<Message, ComposeError> {
+    build(envelope, product_name, trial(product_name))
+}
+
+fn build(envelope: &Envelope, product_name: &str, content: Rendered) -> Result<Message, ComposeError> {
     let Envelope { from, reply_to, to, message_id, date } = envelope;
     let to = MailAddress::parse(to).map_err(ComposeError::Recipient)?;
     if !is_message_id(message_id) {
         return Err(ComposeError::MessageId);
     }
-    if !matches!(letter.link.scheme(), "http" | "https") {
-        return Err(ComposeError::Link);
-    }
-    let content = templates.render(letter)?;
-
     let from = match from.name() {
         Some(_) => from.clone(),
-        None => Mailbox::new(Some(&letter.product_name), from.address().clone()),
+        None => Mailbox::new(Some(product_name), from.address().clone()),
     };
     let mut message = Message::builder()
         .from(from.into_lettre())

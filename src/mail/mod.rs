@@ -27,12 +27,14 @@ mod testing;
 pub use address::{AddressError, MailAddress, Mailbox};
 pub use backoff::{FIRST_DELAY, LONGEST_DELAY, MAX_ATTEMPTS, next_attempt};
 pub use mail_url::{MailUrl, MailUrlError};
-pub use message::{ComposeError, Envelope, Letter, Purpose, UnknownPurpose, compose, message_id};
+pub use message::{
+    ComposeError, Composed, Envelope, Letter, Purpose, UnknownPurpose, compose, compose_trial, message_id,
+};
 pub use settings::{CaBundle, CaError, Credentials, ServerSettings, SettingsError, Tls};
 pub use template::{TemplateError, Templates};
 #[cfg(test)]
 pub(crate) use transport::peer;
 pub use transport::{
-    Accepted, AddressPolicy, DirectoryTransport, FailureClass, Retry, SendError, SmtpTransport, Step,
-    Timeouts, Transport, Turn,
+    Accepted, AddressPolicy, Certificate, DirectoryTransport, Encryption, Facts, FailureClass, Observer,
+    Retry, SendError, SmtpTransport, Step, Timeouts, Transport, Turn,
 };

@@ -131,6 +131,17 @@ impl Templates {
         self.letters.iter().filter(move |(_, of)| *of == purpose).map(|(language, _)| language.as_str())
     }
 
+    /// The languages that have any letter of their own.
+    pub fn all_languages(&self) -> Vec<&str> {
+        let all: BTreeSet<&str> = self.letters.iter().map(|(language, _)| language.as_str()).collect();
+        all.into_iter().collect()
+    }
+
+    /// How many files of an operator's folder are in use.
+    pub fn overridden(&self) -> usize {
+        self.overridden.len()
+    }
+
     fn from_files(
         sources: BTreeMap<String, String>,
         overridden: BTreeMap<String, PathBuf>,
@@ -288,6 +299,28 @@ impl<'a> Fields<'a> {
             support_link => support_email.as_ref().map(mailto),
             language => self.language,
         }
+    }
+}
+
+/// The letter of `mail test`, which nobody but its sender waits for.
+pub(super) fn trial(product_name: &str) -> Rendered {
+    let product = name_or(product_name, OWN_NAME);
+    let text = format!(
+        "This is a test message of {product}.\n\nIt shows that mail can be sent from here, and how it arrives.\nThere is nothing to do.\n"
+    );
+    let paragraphs: Vec<_> = text
+        .trim_end()
+        .split("\n\n")
+        .map(|paragraph| format!("<p>{}</p>", html_escaped(paragraph).replace('\n', " ")))
+        .collect();
+    Rendered {
+        language: FALLBACK.to_owned(),
+        subject: format!("Test message of {product}"),
+        html: format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>Test message</title>\n</head>\n<body style=\"font-family:sans-serif;font-size:16px;line-height:1.5\">\n{}\n</body>\n</html>\n",
+            paragraphs.join("\n")
+        ),
+        text,
     }
 }
 

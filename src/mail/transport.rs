@@ -3,9 +3,12 @@
 //! between workers; each send is bounded in time, so that a stuck server never
 //! holds up anyone else's.
 
+mod certificate;
 mod directory;
 mod failure;
+mod hello;
 mod policy;
+mod seen;
 mod smtp;
 mod stream;
 mod talk;
@@ -14,6 +17,8 @@ mod talk;
 pub(crate) mod peer;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watched_tests;
 
 use std::fmt;
 
@@ -23,6 +28,7 @@ use lettre::Message;
 pub use directory::DirectoryTransport;
 pub use failure::{FailureClass, Retry, SendError, Step};
 pub use policy::AddressPolicy;
+pub use seen::{Certificate, Encryption, Facts, Observer};
 pub use smtp::{SmtpTransport, Timeouts};
 
 use super::mail_url::MailUrl;
@@ -114,6 +120,22 @@ impl Transport {
                     Ok(None)
                 }
             }
+        }
+    }
+
+    /// Hands `message` over while `observer` watches each step; a folder has
+    /// none.
+    ///
+    /// # Errors
+    /// As when sending.
+    pub async fn send_watched(
+        &self,
+        message: &Message,
+        observer: &dyn Observer,
+    ) -> Result<Accepted, SendError> {
+        match self {
+            Self::Smtp(smtp) => smtp.send_watched(message, observer).await,
+            Self::Directory(directory) => directory.send(message).await,
         }
     }
 

@@ -104,6 +104,20 @@ impl Shared {
         let until = tx.now().saturating_add(LEASE).unwrap_or(tx.now());
         let mails = tx.claim_mails(self.worker, until, BATCH, &except).await?;
         tx.commit().await?;
+        self.take(mails, asked).await
+    }
+
+    /// The mail that is queued for one account, due or not.
+    pub(super) async fn claim_for(self: Arc<Self>, account: Uuid) -> Result<Batch, StoreError> {
+        let asked = Instant::now();
+        let mut tx = self.engine.store().begin(Access::Write).await?;
+        let until = tx.now().saturating_add(LEASE).unwrap_or(tx.now());
+        let mails = tx.claim_mails_to(account, self.worker, until).await?;
+        tx.commit().await?;
+        self.take(mails, asked).await
+    }
+
+    async fn take(&self, mails: Vec<Claimed>, asked: Instant) -> Result<Batch, StoreError> {
         let ids: Vec<Uuid> = mails.iter().map(|mail| mail.id).collect();
         self.leases.claimed(ids.iter().copied(), asked);
         let jobs = self.sort_out(mails).await;

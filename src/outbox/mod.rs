@@ -6,6 +6,8 @@
 //! mark ([`turn`]); what else a worker had claimed is free soon ([`lease`]).
 //! Servers do not wait for one another ([`lanes`]).
 //!
+//! Beside it, the mail servers that tenants name are tried out ([`Prober`]).
+//!
 //! Only `app` starts it; it calls the store, the mail room, and the engine for
 //! its key and for Secrets. Logs and marks name accounts by their object,
 //! never by address.
@@ -15,14 +17,18 @@ mod lanes;
 mod lease;
 mod letter;
 mod metrics;
+mod probe;
 mod servers;
 mod turn;
 mod worker;
 
 #[cfg(test)]
+mod probe_tests;
+#[cfg(test)]
 mod tests;
 
 pub use letter::Sender;
 pub use metrics::Metrics;
-pub use servers::Servers;
+pub use probe::Prober;
+pub use servers::{SecretProblem, Servers, Unready};
 pub use worker::{Drained, Outbox};

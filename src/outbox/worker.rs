@@ -123,6 +123,25 @@ impl Outbox {
     }
 }
 
+impl Outbox {
+    /// Sends what is queued for one account, due or not, unless another worker
+    /// has it; whether there was anything.
+    pub async fn send_to(&self, account: Uuid) -> Result<bool, StoreError> {
+        let kept = self.shared.clone();
+        let keeping = Helper::every(KEEP, move || {
+            let kept = kept.clone();
+            async move { kept.keep().await }
+        });
+        let Batch { jobs, claimed } = self.shared.clone().claim_for(account).await?;
+        for job in jobs {
+            self.shared.clone().deliver(job, CancellationToken::new()).await;
+        }
+        drop(keeping);
+        self.shared.servers.hang_up().await;
+        Ok(claimed > 0)
+    }
+}
+
 /// What goes on between a start of the worker and its end.
 struct Round {
     shared: Arc<Shared>,

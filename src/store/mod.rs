@@ -25,6 +25,7 @@ pub mod limits;
 pub mod moves;
 pub mod objects;
 pub mod outbox;
+pub mod probes;
 pub mod questions;
 pub mod references;
 mod rehearsal;

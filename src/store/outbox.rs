@@ -183,6 +183,23 @@ impl Tx {
         Ok(mails)
     }
 
+    /// Claims what is queued for one account, due or not, unless another worker
+    /// has it.
+    pub async fn claim_mails_to(
+        &mut self,
+        account: Uuid,
+        worker: Uuid,
+        until: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let now = self.now();
+        let sql = "UPDATE outbox SET claimed_by = $1, claimed_until = $2
+            WHERE account_id = $4 AND state = 'queued' AND (claimed_until IS NULL OR claimed_until <= $3)
+            RETURNING id, message_id, attempts, queued_at";
+        let rows = self.rows(sql, args![worker, until, now, account]).await?;
+        self.writes.fetch_add(rows.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        rows.iter().map(claimed).collect()
+    }
+
     /// What these mails say and to whom; those that nobody waits for any more
     /// are left out.
     pub async fn addressed(&mut self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Addressed>, StoreError> {

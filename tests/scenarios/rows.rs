@@ -11,8 +11,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
-/// Not state: facts about the database itself, and who is to be woken by what.
-const ASIDE: [&str; 3] = ["setting", "subscription", "wakeup"];
+/// Not state: facts about the database itself, who is to be woken by what, and
+/// when whose mail server is tried again.
+const ASIDE: [&str; 4] = ["setting", "subscription", "wakeup", "mail_probe"];
 
 /// Random or secret, a place in the audit trail or in the line of those who are
 /// judged, or the business of one worker: two databases need not agree.

@@ -22,7 +22,7 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
         Some(own) => {
             let (used, below) = pass.tx.use_and_below(own.id).await?;
             let (roles, grants) = pass.tx.roles_and_grants(own.id).await?;
-            mail_condition(pass, own, &mut conditions)?;
+            mail_condition(pass, own, chain.blocked_by().is_some(), &mut conditions).await?;
             if let Some(owner) = &own.settings.owner {
                 owner_condition(pass, own, owner, &mut conditions).await?;
             }
@@ -83,22 +83,57 @@ fn quota_lines(limits: &Limits, used: &TenantUse, below: &TenantUse) -> Vec<serd
     always.iter().chain(finer).map(line).collect()
 }
 
-/// Whether the mail server's credentials can be read; accounts are created
-/// either way.
-fn mail_condition(pass: &Pass<'_>, own: &Tenant, conditions: &mut Vec<Condition>) -> Step<()> {
+/// Whether the tenant's own mail server works; accounts are created either
+/// way. What its Secret lacks is seen here; whether the server itself works is
+/// found out by whoever tries it, on the request that this pass leaves, and
+/// wakes the Tenant when the answer changes.
+async fn mail_condition(
+    pass: &mut Pass<'_>,
+    own: &Tenant,
+    blocked: bool,
+    conditions: &mut Vec<Condition>,
+) -> Step<()> {
     let Some(server) = own.settings.mail.as_ref().and_then(|m| m.server.as_ref()) else {
         return Ok(());
     };
-    let name = format!("{}:{}", server.host, server.port);
-    let Some(secret) = &server.credentials else {
-        conditions.push(Condition::yes(
-            "MailReady",
-            Reason::MailSettingsFound,
-            format!("mail goes through {name}"),
-        ));
+    if let Some(secret) = &server.credentials
+        && let Some((reason, message)) = secret_problem(pass, secret)?
+    {
+        conditions.push(Condition::no("MailReady", reason, message));
         return Ok(());
-    };
-    let problem = match pass.secret(secret)? {
+    }
+    let target = server.fingerprint();
+    let known = pass.tx.probe(own.id).await?.filter(|probe| probe.target == target);
+    let answer = known.as_ref().and_then(|probe| probe.answer.as_ref());
+    let answer = answer.and_then(|answer| Some((Reason::named(&answer.reason)?, &answer.message)));
+    // What was wrong with the Secret is mended.
+    let mended = matches!(
+        answer,
+        Some((Reason::SecretNotFound | Reason::SecretNotPermitted | Reason::SecretInvalid, _))
+    );
+    if known.is_none() || mended {
+        pass.tx.ask_probe(own.id, &target).await?;
+    }
+    conditions.push(match answer.filter(|_| !mended) {
+        Some((reason @ Reason::MailServerReady, message)) => Condition::yes("MailReady", reason, message),
+        Some((reason, message)) => Condition::no("MailReady", reason, message),
+        None if blocked => Condition::no(
+            "MailReady",
+            Reason::MailServerUntried,
+            "the mail server is not tried while the tenant or one above it is disabled",
+        ),
+        None => Condition::no(
+            "MailReady",
+            Reason::MailServerUntried,
+            "the mail server was not tried yet; `tenantry run` and `apply` try it",
+        ),
+    });
+    Ok(())
+}
+
+/// What is wrong with the Secret of a mail server.
+fn secret_problem(pass: &Pass<'_>, secret: &str) -> Step<Option<(Reason, String)>> {
+    Ok(match pass.secret(secret)? {
         SecretFact::Absent => Some((
             Reason::SecretNotFound,
             format!(
@@ -122,12 +157,7 @@ fn mail_condition(pass: &Pass<'_>, own: &Tenant, conditions: &mut Vec<Condition>
             .into_iter()
             .find(|k| !data.contains_key(*k))
             .map(|missing| (Reason::SecretInvalid, format!("Secret {secret} has no key {missing}; add it"))),
-    };
-    conditions.push(match problem {
-        Some((reason, message)) => Condition::no("MailReady", reason, message),
-        None => Condition::yes("MailReady", Reason::MailSettingsFound, format!("mail goes through {name}")),
-    });
-    Ok(())
+    })
 }
 
 /// The owner is an account of this very tenant; while it is missing, nothing

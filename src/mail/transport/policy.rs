@@ -46,8 +46,10 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
         || v4.is_loopback()
         || v4.is_private()
         || v4.is_link_local()
+        || v4.is_documentation()
         || (a == 100 && (64..128).contains(&b)) // shared address space of carriers, RFC 6598
         || (a == 192 && b == 0 && c == 0) // protocol assignments, RFC 6890
+        || (a == 192 && b == 88 && c == 99) // relays of 6to4, RFC 7526
         || (a == 198 && (18..20).contains(&b)) // benchmarking, RFC 2544
         || a >= 224) // multicast, reserved, broadcast
 }
@@ -65,9 +67,12 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
         let [y, z] = low.to_be_bytes();
         return is_public_v4(Ipv4Addr::new(w, x, y, z));
     }
-    // Global unicast is 2000::/3; everything inward lies outside of it, and
-    // 2001:db8::/32 is for documentation.
-    a & 0xe000 == 0x2000 && (a, b) != (0x2001, 0xdb8)
+    // Global unicast is 2000::/3, and everything inward lies outside of it. In it
+    // 2001::/23 is for protocols, Teredo among them, which wraps addresses in its
+    // own way; 2001:db8::/32 and 3fff::/20 are for documentation.
+    let for_protocols = a == 0x2001 && b < 0x200;
+    let for_documentation = (a, b) == (0x2001, 0xdb8) || (a == 0x3fff && b < 0x1000);
+    a & 0xe000 == 0x2000 && !for_protocols && !for_documentation
 }
 
 #[cfg(test)]
@@ -84,6 +89,9 @@ mod tests {
             ("2606:4700::1111", true),
             ("::ffff:8.8.8.8", true),
             ("64:ff9b::8.8.8.8", true),
+            ("2002:0808:0808::1", true),
+            ("2001:4860:4860::8888", true),
+            ("3ffe::1", true),
             ("0.0.0.0", false),
             ("10.1.2.3", false),
             ("100.64.0.1", false),
@@ -92,7 +100,12 @@ mod tests {
             ("169.254.169.254", false),
             ("172.16.0.1", false),
             ("192.168.1.1", false),
+            ("100.127.255.255", false),
+            ("172.31.255.255", false),
             ("192.0.0.8", false),
+            ("192.0.2.1", false),
+            ("192.88.99.1", false),
+            ("203.0.113.1", false),
             ("198.18.0.1", false),
             ("224.0.0.1", false),
             ("255.255.255.255", false),
@@ -101,8 +114,21 @@ mod tests {
             ("::ffff:127.0.0.1", false),
             ("::127.0.0.1", false),
             ("::ffff:10.0.0.1", false),
+            ("::ffff:100.64.0.1", false),
+            ("::ffff:169.254.169.254", false),
+            ("::ffff:0.0.0.0", false),
             ("64:ff9b::10.0.0.1", false),
+            ("64:ff9b::127.0.0.1", false),
+            ("64:ff9b::169.254.169.254", false),
+            ("64:ff9b::100.64.0.1", false),
+            ("64:ff9b:1::8.8.8.8", false),
             ("2002:0a00:0001::1", false),
+            ("2002:7f00:0001::1", false),
+            ("2001:0:53aa:64c:0:fbff:80ff:fffe", false),
+            ("2001:20::1", false),
+            ("3fff::1", false),
+            ("100::1", false),
+            ("fc00::1", false),
             ("fe80::1", false),
             ("fd00::1", false),
             ("fec0::1", false),

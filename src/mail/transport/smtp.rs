@@ -12,8 +12,9 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Quit, Rset};
 use tokio::time::{Instant, timeout};
 
-use super::failure::{SendError, Step};
+use super::failure::{FailureClass, SendError, Step};
 use super::policy::AddressPolicy;
+use super::seen::{Encryption, Facts, Observer};
 use super::talk::Talk;
 use super::{Accepted, AtOnce, Turn};
 use crate::mail::settings::{ServerSettings, Tls};
@@ -99,7 +100,7 @@ impl SmtpTransport {
     ) -> Result<Self, SendError> {
         let tls = match settings.tls {
             Tls::None => None,
-            Tls::StartTls | Tls::Implicit => Some(tls_parameters(&settings)?),
+            Tls::StartTls | Tls::Implicit => Some(tls_parameters(&settings, Trust::Checked)?),
         };
         let idle = Mutex::default();
         Ok(Self { inner: Arc::new(Inner { settings, tls, policy, timeouts, idle }) })
@@ -117,7 +118,7 @@ impl SmtpTransport {
     /// With the server's words, if it gave any; the error says what follows.
     pub async fn send(&self, message: &Message) -> Result<Accepted, SendError> {
         let sent = self.send_in_turn(message, &AtOnce).await?;
-        sent.ok_or_else(|| SendError::unsendable("the message was withdrawn"))
+        sent.ok_or_else(withdrawn)
     }
 
     /// The same, asking for leave before the last line; none if it was not
@@ -127,7 +128,7 @@ impl SmtpTransport {
         message: &Message,
         turn: &dyn Turn,
     ) -> Result<Option<Accepted>, SendError> {
-        let talk = self.talk();
+        let talk = self.talk(None);
         let bytes = message.formatted();
         if let Some(Idle { messages, mut connection, .. }) = self.take_idle() {
             let result = talk.transfer(&mut connection, message, &bytes, turn).await;
@@ -154,9 +155,46 @@ impl SmtpTransport {
     /// # Errors
     /// What a message would have run into.
     pub async fn probe(&self) -> Result<(), SendError> {
-        let connection = self.open(&self.talk()).await?;
+        let connection = self.open(&self.talk(None)).await?;
         quit(connection).await;
         Ok(())
+    }
+
+    /// Sends `message` over a connection of its own, while `observer` watches.
+    /// A certificate that is not accepted is shown to it as well.
+    ///
+    /// # Errors
+    /// As when sending.
+    pub async fn send_watched(
+        &self,
+        message: &Message,
+        observer: &dyn Observer,
+    ) -> Result<Accepted, SendError> {
+        let talk = self.talk(Some(observer));
+        let mut connection = match self.open(&talk).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                if error.step() == Some(Step::Tls) && error.class() == FailureClass::Settings {
+                    self.show_certificate(observer).await;
+                }
+                return Err(error);
+            }
+        };
+        let result = talk.transfer(&mut connection, message, &message.formatted(), &AtOnce).await;
+        quit(connection).await;
+        result?.ok_or_else(withdrawn)
+    }
+
+    /// Looks at the certificate that was not accepted: the same way once more
+    /// as far as TLS, without credentials and without a message.
+    async fn show_certificate(&self, observer: &dyn Observer) {
+        let settings = ServerSettings { credentials: None, ..self.inner.settings.clone() };
+        let Ok(tls) = tls_parameters(&settings, Trust::Any) else { return };
+        let only = OnlyCertificate(observer);
+        // A server that does not speak TLS at all fails again, which says no more.
+        if let Ok(connection) = self.talk(Some(&only)).open(&settings, Some(&tls), &self.inner.policy).await {
+            quit(connection).await;
+        }
     }
 
     /// Closes the idle connections politely.
@@ -165,12 +203,12 @@ impl SmtpTransport {
         futures::future::join_all(idle.into_iter().map(|idle| quit(idle.connection))).await;
     }
 
-    fn talk(&self) -> Talk {
+    fn talk<'a>(&self, observer: Option<&'a dyn Observer>) -> Talk<'a> {
         let Timeouts { command, whole, answer } = self.inner.timeouts;
-        Talk { server: self.authority(), command, deadline: Instant::now() + whole, answer }
+        Talk { server: self.authority(), command, deadline: Instant::now() + whole, answer, observer }
     }
 
-    async fn open(&self, talk: &Talk) -> Result<AsyncSmtpConnection, SendError> {
+    async fn open(&self, talk: &Talk<'_>) -> Result<AsyncSmtpConnection, SendError> {
         let Inner { settings, tls, policy, timeouts: _, idle: _ } = &*self.inner;
         talk.open(settings, tls.as_ref(), policy).await
     }
@@ -210,8 +248,31 @@ impl SmtpTransport {
     }
 }
 
-fn tls_parameters(settings: &ServerSettings) -> Result<TlsParameters, SendError> {
+/// Shows of a second look the certificate alone.
+struct OnlyCertificate<'a>(&'a dyn Observer);
+
+impl Observer for OnlyCertificate<'_> {
+    fn seen(&self, step: Step, took: Duration, facts: Facts) {
+        if let Facts::Encryption(encryption) = facts {
+            self.0.seen(step, took, Facts::Encryption(Encryption { trusted: false, ..encryption }));
+        }
+    }
+}
+
+/// Which certificates are accepted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Those of the host by an authority that is trusted.
+    Checked,
+    /// Any: to look at it, and never to say anything over the connection.
+    Any,
+}
+
+fn tls_parameters(settings: &ServerSettings, trust: Trust) -> Result<TlsParameters, SendError> {
     let mut builder = TlsParameters::builder(settings.host().to_owned());
+    if trust == Trust::Any {
+        builder = builder.dangerous_accept_invalid_certs(true).dangerous_accept_invalid_hostnames(true);
+    }
     for bundle in &settings.extra_roots {
         builder = builder.add_root_certificate(bundle.0.clone());
     }
@@ -220,6 +281,11 @@ fn tls_parameters(settings: &ServerSettings) -> Result<TlsParameters, SendError>
         let cause = error.source().map(ToString::to_string);
         SendError::settings(&settings.authority(), Step::Tls, what, cause)
     })
+}
+
+/// Only somebody who waits for their turn can be refused it.
+fn withdrawn() -> SendError {
+    SendError::unsendable("the message was withdrawn")
 }
 
 async fn quit(mut connection: AsyncSmtpConnection) {

@@ -14,6 +14,8 @@ use lettre::transport::smtp::client::{AsyncTokioStream, TlsParameters};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::hello::Pen;
+
 /// More than this without a word from us in between is no SMTP conversation:
 /// lettre reads a whole line before it looks at its length, so an endless one
 /// would fill the memory. Room for a reply of lettre's own limit (100 kB)
@@ -35,11 +37,12 @@ pub(super) struct Guarded {
     start: usize,
     end: usize,
     unanswered: usize,
+    pen: Pen,
 }
 
 impl Guarded {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Box::new([0; CHUNK]), start: 0, end: 0, unanswered: 0 }
+    pub(super) fn new(stream: TcpStream, pen: Pen) -> Self {
+        Self { stream, buffer: Box::new([0; CHUNK]), start: 0, end: 0, unanswered: 0, pen }
     }
 }
 
@@ -60,6 +63,7 @@ impl AsyncRead for Guarded {
         let line = waiting.iter().position(|byte| *byte == b'\n').map_or(waiting.len(), |at| at + 1);
         let taken = line.min(out.remaining());
         out.put_slice(&waiting[..taken]);
+        this.pen.hears(&waiting[..taken]);
         this.start += taken;
         Poll::Ready(Ok(()))
     }
@@ -69,6 +73,7 @@ impl AsyncWrite for Guarded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.unanswered = 0;
+        this.pen.sends(data);
         Pin::new(&mut this.stream).poll_write(cx, data)
     }
 
@@ -90,7 +95,10 @@ impl AsyncTokioStream for Guarded {
 /// A guarded stream inside TLS from its first byte.
 #[derive(Debug)]
 #[expect(deprecated, reason = "see the import")]
-pub(super) struct Encrypted(AsyncNetworkStream);
+pub(super) struct Encrypted {
+    stream: AsyncNetworkStream,
+    pen: Pen,
+}
 
 impl Encrypted {
     /// Runs the handshake.
@@ -99,16 +107,24 @@ impl Encrypted {
         stream: Guarded,
         tls: TlsParameters,
     ) -> Result<Self, lettre::transport::smtp::Error> {
+        let pen = stream.pen.shared();
         let mut stream = AsyncNetworkStream::use_existing_tokio1(Box::new(stream));
         stream.upgrade_tls(tls).await?;
-        Ok(Self(stream))
+        Ok(Self { stream, pen })
+    }
+
+    /// The server's own certificate.
+    pub(super) fn certificate(&self) -> Option<Vec<u8>> {
+        self.stream.peer_certificate().ok()
     }
 }
 
 impl AsyncRead for Encrypted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
         let target = out.initialize_unfilled();
-        let read = ready!(Pin::new(&mut self.get_mut().0).poll_read(cx, target))?;
+        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, target))?;
+        this.pen.hears(&target[..read]);
         out.advance(read);
         Poll::Ready(Ok(()))
     }
@@ -116,20 +132,22 @@ impl AsyncRead for Encrypted {
 
 impl AsyncWrite for Encrypted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, data)
+        let this = self.get_mut();
+        this.pen.sends(data);
+        Pin::new(&mut this.stream).poll_write(cx, data)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_close(cx)
+        Pin::new(&mut self.get_mut().stream).poll_close(cx)
     }
 }
 
 impl AsyncTokioStream for Encrypted {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+        self.stream.peer_addr()
     }
 }

@@ -7,15 +7,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use lettre::Message;
-use lettre::transport::smtp::authentication::DEFAULT_MECHANISMS;
+use lettre::transport::smtp::authentication::{DEFAULT_MECHANISMS, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use lettre::transport::smtp::response::Response;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::certificate;
 use super::failure::{SendError, Step, clean};
+use super::hello::Pen;
 use super::policy::AddressPolicy;
+use super::seen::{Encryption, Facts, Observer};
 use super::stream::{Encrypted, Guarded};
 use super::{Accepted, Turn};
 use crate::failpoint;
@@ -23,15 +27,17 @@ use crate::mail::settings::{Credentials, ServerSettings, Tls};
 
 type SmtpError = lettre::transport::smtp::Error;
 
-/// Whom with, until when, and how long for the answer to a message.
-pub(super) struct Talk {
+/// Whom with, until when, how long for the answer to a message, and who
+/// watches.
+pub(super) struct Talk<'a> {
     pub(super) server: String,
     pub(super) command: Duration,
     pub(super) deadline: Instant,
     pub(super) answer: Duration,
+    pub(super) observer: Option<&'a dyn Observer>,
 }
 
-impl Talk {
+impl Talk<'_> {
     /// From nothing to a connection that takes messages.
     pub(super) async fn open(
         &self,
@@ -39,22 +45,37 @@ impl Talk {
         tls: Option<&TlsParameters>,
         policy: &AddressPolicy,
     ) -> Result<AsyncSmtpConnection, SendError> {
+        let began = Instant::now();
         let addresses = self.resolve(settings, policy).await?;
+        self.tell(Step::Resolve, began, || Facts::Addresses(addresses.iter().map(SocketAddr::ip).collect()));
+        let began = Instant::now();
         let stream = self.connect(&addresses).await?;
+        if let Ok(address) = stream.peer_addr() {
+            self.tell(Step::Connect, began, || Facts::Address(address));
+        }
         let hello = hello_name(&stream);
-        let stream = Guarded::new(stream);
+        let pen = if self.observer.is_some() { Pen::writing() } else { Pen::default() };
+        let stream = Guarded::new(stream, pen.clone());
 
         let mut connection = match (settings.tls, tls) {
             (Tls::Implicit, Some(tls)) => {
+                let began = Instant::now();
                 let handshake = Encrypted::handshake(stream, tls.clone());
                 let stream = Box::new(self.step(Step::Tls, handshake, public).await?);
+                self.tell(Step::Tls, began, || encryption(&pen, stream.certificate()));
+                let began = Instant::now();
                 let greeting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
-                self.step(Step::Greeting, greeting, public).await?
+                let connection = self.step(Step::Greeting, greeting, public).await?;
+                self.tell(Step::Greeting, began, || greeted(&pen, &connection));
+                connection
             }
             _ => {
+                let began = Instant::now();
                 let stream = Box::new(stream);
                 let greeting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
-                self.step(Step::Greeting, greeting, public).await?
+                let connection = self.step(Step::Greeting, greeting, public).await?;
+                self.tell(Step::Greeting, began, || greeted(&pen, &connection));
+                connection
             }
         };
         if let (Tls::StartTls, Some(tls)) = (settings.tls, tls) {
@@ -63,12 +84,20 @@ impl Talk {
                             or TLS from the first byte (smtps://)";
                 return Err(SendError::settings(&self.server, Step::Tls, what, None));
             }
+            let began = Instant::now();
             self.step(Step::Tls, connection.starttls(tls.clone(), &hello), public).await?;
+            self.tell(Step::Tls, began, || encryption(&pen, connection.peer_certificate().ok()));
         }
         if let Some(credentials) = &settings.credentials {
+            let began = Instant::now();
             let login = credentials.to_lettre();
+            let mechanism = connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS);
             let sign_in = connection.auth(DEFAULT_MECHANISMS, &login);
-            self.step(Step::SignIn, sign_in, |words| without(words, credentials)).await?;
+            let reply = self.step(Step::SignIn, sign_in, |words| without(words, credentials)).await?;
+            self.tell(Step::SignIn, began, || Facts::SignIn {
+                mechanism: mechanism.map(|mechanism| mechanism.to_string()).unwrap_or_default(),
+                reply: without(&words(&reply), credentials),
+            });
         }
         Ok(connection)
     }
@@ -98,23 +127,42 @@ impl Talk {
 
         failpoint::reach("sender");
         let sender = Mail::new(envelope.from().cloned(), parameters);
-        self.step(Step::Sender, connection.command(sender), quoting).await?;
+        self.say(Step::Sender, connection.command(sender), quoting).await?;
         failpoint::reach("recipient");
         for recipient in envelope.to() {
             let recipient = Rcpt::new(recipient.clone(), Vec::new());
-            self.step(Step::Recipient, connection.command(recipient), quoting).await?;
+            self.say(Step::Recipient, connection.command(recipient), quoting).await?;
         }
         failpoint::reach("data");
-        self.step(Step::Data, connection.command(Data), quoting).await?;
+        self.say(Step::Data, connection.command(Data), quoting).await?;
         failpoint::reach("turn");
         if !timeout_at(self.deadline, turn.take()).await.unwrap_or(false) {
             return Ok(None);
         }
         failpoint::reach("text");
-        let response = self.step(Step::Message, connection.message(bytes), quoting).await?;
+        let reply = self.say(Step::Message, connection.message(bytes), quoting).await?;
         failpoint::reach("answer");
-        let words: Vec<&str> = response.message().collect();
-        Ok(Some(Accepted { reply: quoting(&format!("{} {}", response.code(), words.join(" "))) }))
+        Ok(Some(Accepted { reply: quoting(&words(&reply)) }))
+    }
+
+    /// A step that the server answers with words.
+    async fn say(
+        &self,
+        step: Step,
+        doing: impl Future<Output = Result<Response, SmtpError>>,
+        censor: impl Fn(&str) -> String + Copy,
+    ) -> Result<Response, SendError> {
+        let began = Instant::now();
+        let reply = self.step(step, doing, censor).await?;
+        self.tell(step, began, || Facts::Reply(censor(&words(&reply))));
+        Ok(reply)
+    }
+
+    /// Tells whoever watches.
+    fn tell(&self, step: Step, began: Instant, facts: impl FnOnce() -> Facts) {
+        if let Some(observer) = self.observer {
+            observer.seen(step, began.elapsed(), facts());
+        }
     }
 
     /// Waits for one step as long as one step may take, and puts its failure
@@ -219,6 +267,34 @@ impl Talk {
         }
         SendError::network(&self.server, step, "broke off the connection", Some(cause))
     }
+}
+
+/// A server's whole reply on one line.
+fn words(reply: &Response) -> String {
+    let lines: Vec<&str> = reply.message().collect();
+    format!("{} {}", reply.code(), lines.join(" "))
+}
+
+fn greeted(pen: &Pen, connection: &AsyncSmtpConnection) -> Facts {
+    let info = connection.server_info();
+    let known = [Extension::EightBitMime, Extension::SmtpUtfEight, Extension::StartTls];
+    let mechanisms = [Mechanism::Plain, Mechanism::Login, Mechanism::Xoauth2];
+    let all = known.into_iter().chain(mechanisms.map(Extension::Authentication));
+    let offers = all.filter(|extension| info.supports_feature(*extension));
+    Facts::Greeting {
+        words: public(&pen.greeting()),
+        offers: offers.map(|offer| offer.to_string()).collect(),
+    }
+}
+
+fn encryption(pen: &Pen, certificate: Option<Vec<u8>>) -> Facts {
+    let chosen = pen.chosen();
+    Facts::Encryption(Encryption {
+        protocol: chosen.map(super::hello::Chosen::protocol),
+        cipher: chosen.map(super::hello::Chosen::cipher),
+        trusted: true,
+        certificate: certificate.as_deref().and_then(certificate::read),
+    })
 }
 
 /// For steps in which nothing secret was said.
