@@ -8,7 +8,6 @@ use super::fail::Fail;
 use super::out::{Format, Out, tame};
 use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::domain::access::answer::Effect;
 use crate::engine::questions::{Answer, Asked, AskedRight, Checked, Object, RightAnswer, Step};
 
 /// What is asked.
@@ -144,14 +143,9 @@ impl Said {
         Self { allowed, active, reason: reason.as_str(), message, steps, changes, suffices: false }
     }
 
-    /// A refusal of authority says itself what to change.
     fn right(answer: RightAnswer) -> Self {
-        let RightAnswer { allowed, active, reason, message, objects } = answer;
-        let effect = if allowed { Effect::Allows } else { Effect::Denies };
-        let step =
-            |object| Step { rule: "R2".to_owned(), object: Some(object), effect, message: message.clone() };
-        let steps = objects.into_iter().map(step).collect();
-        Self { allowed, active, reason, steps, message, changes: vec![], suffices: false }
+        let RightAnswer { allowed, active, reason, message, objects: _, steps, changes, suffices } = answer;
+        Self { allowed, active, reason, steps, message, changes, suffices }
     }
 }
 

@@ -12,7 +12,7 @@ use super::out::{Format, Out, tame};
 use super::what_if::{AppliedAs, tell_refused};
 use crate::app;
 use crate::config::Settings;
-use crate::engine::questions::{Asked, Questions};
+use crate::engine::questions::{Asked, AskedRight, Questions};
 use crate::files::{self, Assertion, Loaded};
 use crate::store::Store;
 
@@ -80,7 +80,8 @@ impl Test {
         }
         let store = self.store(settings, &loaded).await?;
         let questions = Questions::new(store);
-        let outcomes = ask_all(&questions, &loaded.assertions).await?;
+        let source = self.applied_as.named();
+        let outcomes = ask_all(&questions, &loaded.assertions, source).await?;
         questions.store().close().await;
         let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
         match self.output {
@@ -118,16 +119,24 @@ impl Test {
 }
 
 /// Asks every assertion, in the order of the files.
-async fn ask_all(questions: &Questions, assertions: &[Assertion]) -> Result<Vec<Outcome>, Fail> {
+async fn ask_all(
+    questions: &Questions,
+    assertions: &[Assertion],
+    source: Option<&str>,
+) -> Result<Vec<Outcome>, Fail> {
     let mut outcomes = Vec::with_capacity(assertions.len());
     for batch in assertions.chunks(BATCH) {
         let (mut asked, mut places) = (vec![], vec![]);
         for assertion in batch {
             let mut outcome = Outcome::of(assertion);
-            match question(assertion) {
-                Ok(question) => {
+            match question(assertion, source) {
+                Ok(Either::Access(question)) => {
                     places.push(outcomes.len());
                     asked.push(question);
+                }
+                Ok(Either::Right(right)) => {
+                    let answer = questions.ask_right(&right).await?;
+                    outcome.answered(answer.allowed, answer.reason, answer.message);
                 }
                 Err(why) => {
                     outcome.reason = "Malformed".to_owned();
@@ -139,23 +148,34 @@ async fn ask_all(questions: &Questions, assertions: &[Assertion]) -> Result<Vec<
         let answers = questions.ask_all(&asked).await?;
         for (place, answer) in places.into_iter().zip(answers) {
             if let Some(outcome) = outcomes.get_mut(place) {
-                outcome.passed = answer.allowed == outcome.may;
-                outcome.allowed = Some(answer.allowed);
-                outcome.reason = answer.reason.to_string();
-                outcome.message = answer.message;
+                outcome.answered(answer.allowed, answer.reason.as_str(), answer.message);
             }
         }
     }
     Ok(outcomes)
 }
 
-fn question(assertion: &Assertion) -> Result<Asked, String> {
+/// A question of either sort.
+enum Either {
+    Access(Asked),
+    Right(AskedRight),
+}
+
+fn question(assertion: &Assertion, source: Option<&str>) -> Result<Either, String> {
     let Assertion { account, operation, resource, creator, .. } = assertion;
+    if let Some(capability) = AskedRight::capability(operation) {
+        if creator.is_some() {
+            return Err("creator belongs to questions about operations".to_owned());
+        }
+        let asked = AskedRight::new(account, capability, resource, source);
+        return asked.map(Either::Right).map_err(|error| error.to_string());
+    }
     let (resource, device) = match resource.split_once('/') {
         Some((resource, device)) => (resource, Some(device)),
         None => (resource.as_str(), None),
     };
-    Asked::new(account, operation, resource, device, creator.as_deref()).map_err(|error| error.to_string())
+    let asked = Asked::new(account, operation, resource, device, creator.as_deref());
+    asked.map(Either::Access).map_err(|error| error.to_string())
 }
 
 impl Outcome {
@@ -174,6 +194,13 @@ impl Outcome {
             reason: String::new(),
             message: String::new(),
         }
+    }
+
+    fn answered(&mut self, allowed: bool, reason: &str, message: String) {
+        self.passed = allowed == self.may;
+        self.allowed = Some(allowed);
+        reason.clone_into(&mut self.reason);
+        self.message = message;
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct AppliedAs {
 impl WhatIf {
     /// The source that was named, if one was.
     pub(super) fn source(&self) -> Option<&str> {
-        self.source.source.as_deref().filter(|name| !name.is_empty())
+        self.source.named()
     }
 
     /// The source whose objects are meant: the one that was named, else that of
@@ -78,6 +78,11 @@ impl WhatIf {
 }
 
 impl AppliedAs {
+    /// The source that was named, if one was.
+    pub(super) fn named(&self) -> Option<&str> {
+        self.source.as_deref().filter(|name| !name.is_empty())
+    }
+
     /// Judges the files in a store of which nothing stays.
     pub(super) async fn rehearse(
         &self,

@@ -1,4 +1,5 @@
-//! `tenantry who-can`: everybody who may do something, each with what decided.
+//! `tenantry who-can`: everybody who may do something, or has an administrative
+//! right on an object, each with what decided.
 
 use clap::Args;
 use serde::Serialize;
@@ -8,21 +9,23 @@ use super::fail::{Fail, out_error};
 use super::out::{Format, Out, tame};
 use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::engine::questions::Asked;
+use crate::engine::questions::{Asked, AskedRight, Page, Questions, Who};
 
 const PAGE: usize = 200;
 
 /// Who may do this? Each account with the reason
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  tenantry who-can view device/cam-17\n  tenantry who-can operate device/cam-17 -o json\n  tenantry who-can view dashboard"
+    after_help = "Examples:\n  tenantry who-can view device/cam-17\n  tenantry who-can operate device/cam-17 -o json\n  tenantry who-can view dashboard\n  tenantry who-can ManageUsers subadmin/acme/kim\n  tenantry who-can view device/cam-17 -f accounts/     as if these files were applied"
 )]
 pub(super) struct WhoCan {
-    /// What is done, such as view or operate
+    /// What is done, such as view or operate; or a capability, such as ManageUsers
+    #[arg(value_name = "OPERATION|CAPABILITY")]
     operation: String,
 
-    /// On what: a resource, with a device id behind a slash if it is about one
-    #[arg(value_name = "RESOURCE[/ID]")]
+    /// On what: a resource, with a device id behind a slash if it is about one; for a capability
+    /// tenant/NAMESPACE/NAME, subadmin/..., role/... or group/NAMESPACE/TENANT/GROUP
+    #[arg(value_name = "RESOURCE[/ID]|KIND/REF")]
     resource: String,
 
     #[command(flatten)]
@@ -39,22 +42,49 @@ struct Row {
     reason: &'static str,
 }
 
+/// What is asked. The account in it means nothing: each one that is found takes
+/// its place.
+enum Asking {
+    Access(Asked),
+    Right(AskedRight),
+}
+
+impl Asking {
+    async fn page(&self, questions: &Questions, after: &str) -> Result<Page<Who>, Fail> {
+        match self {
+            Self::Access(asked) => Ok(questions.who_can(asked, after, PAGE).await?),
+            Self::Right(asked) => {
+                questions.who_may(asked, after, PAGE).await?.map_err(|why| Fail::Because(why.to_string()))
+            }
+        }
+    }
+}
+
 impl WhoCan {
-    pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
+    fn asking(&self) -> Result<Asking, Fail> {
+        let anybody = "anybody";
+        if let Some(capability) = AskedRight::capability(&self.operation) {
+            let asked = AskedRight::new(anybody, capability, &self.resource, self.what_if.source());
+            return asked.map(Asking::Right).map_err(Fail::usage);
+        }
         let (resource, device) = match self.resource.split_once('/') {
             Some((resource, device)) => (resource, Some(device)),
             None => (self.resource.as_str(), None),
         };
-        // Each account found takes the place of this one.
-        let asked = Asked::new("anybody", &self.operation, resource, device, None).map_err(Fail::usage)?;
+        let asked = Asked::new(anybody, &self.operation, resource, device, None);
+        asked.map(Asking::Access).map_err(Fail::usage)
+    }
+
+    pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
+        let asking = self.asking()?;
         let questions = self.what_if.questions(settings).await?;
         let mut list = out.list(self.output);
         let header = line("ACCOUNT", "REASON");
         let mut after = Some(String::new());
         while let Some(from) = after {
-            let page = questions.who_can(&asked, &from, PAGE).await?;
+            let page = asking.page(&questions, &from).await?;
             for who in page.items {
-                let row = Row { account: who.account, reason: who.reason.as_str() };
+                let row = Row { account: who.account, reason: who.reason };
                 list.item(out, &row, &header, |row| line(&tame(&row.account), row.reason))?;
             }
             after = page.next;

@@ -8,6 +8,7 @@ mod sight;
 mod subscription;
 #[cfg(test)]
 mod tests;
+pub mod why;
 
 use std::collections::BTreeSet;
 

@@ -490,6 +490,28 @@ impl Tx {
         })
     }
 
+    /// As [`Tx::rows`], for a statement whose best plan depends on its
+    /// parameters: PostgreSQL plans it for these each time, and keeps no plan
+    /// that is right for others.
+    async fn planned_anew(&mut self, sql: Sql, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        Ok(match self.inner.wire() {
+            Wire::Postgres(wire) => sqlx::query_with(sql.postgres, sql::postgres_arguments(args)?)
+                .persistent(false)
+                .fetch_all(wire)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
+            Wire::Sqlite(wire) => sqlx::query_with(sql.sqlite, sql::sqlite_arguments(args)?)
+                .fetch_all(wire)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+        })
+    }
+
     async fn row(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::sql::args;
+use super::sql::{args, json};
 use super::{Store, StoreError, Tx};
 use crate::domain::access::facts::{Holder, Lineage, Offer, Person, Subject};
 use crate::domain::grant::chain::Link;
@@ -117,6 +117,17 @@ impl Store {
 }
 
 impl Tx {
+    /// What the answers to one question depend on for many accounts, by one
+    /// statement: those that there are, in the order of their usernames.
+    pub async fn briefs(&mut self, keys: &[&str], device: Option<&str>) -> Result<Vec<Brief>, StoreError> {
+        let args = match device {
+            None => args![json(&keys)],
+            Some(device) => args![json(&keys), device],
+        };
+        let rows = self.rows(check::sql_of_many(device.is_some()), args).await?;
+        check::briefs(&rows, device.is_some())
+    }
+
     /// What is known about a question.
     pub async fn facts(&mut self, names: &Names<'_>) -> Result<Facts, StoreError> {
         let (shape, args) = asked(names);

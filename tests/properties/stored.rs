@@ -234,10 +234,10 @@ fn people(world: &World, script: &mut Script) {
         let line = world.line(at);
         writeln!(
             script.text,
-            "INSERT INTO tenant (id, object_id, parent_id, root_id, name, path, display_name, enabled, permitted, allowed_namespaces, account_limits, deletion_policy, created_at)
-             VALUES ('{}', '{}', {}, '{}', 't{at}', '/t{at}', 't', {}, {}, '{{}}', '{{}}', 'Refuse', '2026-01-01T00:00:00Z');",
+            "INSERT INTO tenant (id, object_id, parent_id, root_id, name, path, display_name, enabled, permitted, allowed_namespaces, account_limits, owner_name, deletion_policy, created_at)
+             VALUES ('{}', '{}', {}, '{}', 't{at}', '/t{at}', 't', {}, {}, '{{}}', '{{}}', {}, 'Refuse', '2026-01-01T00:00:00Z');",
             tenant_id(at), object_id(1, at), or_null(row.parent.map(tenant_id)), tenant_id(*line.last().unwrap()),
-            row.tenant.settings.enabled, row.tenant.permitted
+            row.tenant.settings.enabled, row.tenant.permitted, or_null(row.tenant.settings.owner.as_deref())
         )
         .unwrap();
         for (distance, above) in line.into_iter().enumerate() {

@@ -17,10 +17,11 @@ use crate::domain::grant::chain::{Link, in_force};
 use crate::store::questions::{Brief, Facts, Found, Names};
 use crate::store::{Access, Store, StoreError, Tx};
 
+pub use crate::store::questions::reverse::Right;
 pub use answer::{Answer, Checked, Object, Step};
 pub use asked::{Asked, Malformed};
 pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
-pub use right::{AskedRight, RightAnswer, Thing};
+pub use right::{AskedRight, NoObject, RightAnswer, Thing};
 
 /// How often a question is asked again when the connection was lost.
 const RERUNS: u32 = 3;

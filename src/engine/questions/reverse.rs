@@ -15,28 +15,29 @@ use uuid::Uuid;
 
 use crate::domain::access::answer::Ground;
 use crate::domain::access::decide;
-use crate::domain::access::facts::{Named, Offer, Question};
 use crate::domain::access::reach;
+use crate::domain::access::facts::{Named, Offer, Question, Subject};
 use crate::domain::access::rules::{InForce, without_device};
 use crate::domain::access::sight::{self, Sight};
+use crate::domain::account::Scope;
 use crate::domain::capability::Capability;
 use crate::domain::permission::Pattern;
 use crate::store::devices::Listed;
-use crate::store::questions::reverse::Considered;
+use crate::store::questions::reverse::{Considered, Right};
 use crate::store::questions::{Asker, Facts, Names};
 use crate::store::users::User;
 use crate::store::{Access, StoreError, Tx};
 
-use super::{Asked, Questions, RERUNS, current};
+use super::{Asked, AskedRight, NoObject, Questions, RERUNS, current};
 
 /// The documented operations on a device.
 pub const OPERATIONS: [&str; 4] = ["view", "operate", "manage", "share"];
 
 /// Candidates read by one statement.
-const PAGE: usize = 500;
+const PAGE: usize = 2_000;
 /// Candidates looked at for one answer: a page may be short, and then says
 /// where to go on.
-const LOOKED_AT: usize = 5_000;
+const LOOKED_AT: usize = 6_000;
 
 /// A part of a long list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +77,8 @@ pub struct Creator {
 pub struct Who {
     /// Its username.
     pub account: String,
-    /// What decided.
-    pub reason: Ground,
+    /// What decided: a [`Ground`], or `Permitted` for an administrative right.
+    pub reason: &'static str,
 }
 
 /// What an account is, before what it may do is listed.
@@ -87,8 +88,14 @@ pub struct Rules {
     pub account: String,
     /// Whether its invitation has been completed.
     pub active: bool,
+    /// Why it may nothing at all; none: it is not blocked.
+    pub blocked: Option<String>,
     /// The rules that answer questions without an id.
     pub rules: Vec<InForce>,
+    /// Its administrative rights.
+    pub rights: Vec<Right>,
+    /// What of its tenant and below its rights are about, if that is listed.
+    pub scope: Option<Scope>,
 }
 
 /// Why an account may not have a list.
@@ -168,6 +175,17 @@ impl Questions {
         again!(self.store, |tx| who_can(tx, asked, after, limit))
     }
 
+    /// Who has an administrative right on an object, after the username `after`.
+    /// The account of `asked` means nothing.
+    pub async fn who_may(
+        &self,
+        asked: &AskedRight,
+        after: &str,
+        limit: usize,
+    ) -> Result<Result<Page<Who>, NoObject>, StoreError> {
+        again!(self.store, |tx| who_may(tx, asked, after, limit))
+    }
+
     /// The rules of an account that answer questions without an id; none if
     /// there is no such account.
     pub async fn rules_of(&self, account: &str) -> Result<Option<Rules>, StoreError> {
@@ -192,11 +210,32 @@ async fn rules_of(tx: &mut Tx, account: &str) -> Result<Option<Rules>, StoreErro
     let Some(Asker { subject, active }) = asker else { return Ok(None) };
     let offers: Vec<Offer> = offers.into_iter().map(|(_, offer)| offer).collect();
     let rules = without_device(&subject, &offers, now);
-    Ok(Some(Rules { account: subject.username, active, rules }))
+    let rights = tx.rights_of(subject.id).await?;
+    Ok(Some(Rules {
+        active,
+        blocked: blocked(&subject),
+        rules,
+        rights,
+        scope: subject.scope,
+        account: subject.username,
+    }))
 }
 
 const fn of(account: &str) -> Names<'_> {
     Names { account, device: None, creator: None }
+}
+
+/// Why everything is denied to an account; none: it is not.
+fn blocked(subject: &Subject) -> Option<String> {
+    let question = Question {
+        operation: Pattern::new("view"),
+        resource: Pattern::new("device"),
+        device: None,
+        creator: None,
+    };
+    let decision = decide(Some(subject), &question, &[], jiff::Timestamp::UNIX_EPOCH);
+    let blocks = [Ground::AccountDisabled, Ground::TenantDisabled, Ground::TenantNotPermitted];
+    blocks.contains(&decision.reason).then_some(decision.message)
 }
 
 /// Whether everything is denied to an account, so that nothing need be listed.
@@ -360,17 +399,53 @@ async fn who_can(tx: &mut Tx, asked: &Asked, after: &str, limit: usize) -> Resul
         if near.len() == most {
             page.next = near.last().map(|name| name.key.clone());
         }
-        for name in near {
-            let answer = super::answer_in(tx, &asked.by(&name.key)).await?;
+        let keys: Vec<&str> = near.iter().map(|name| name.key.as_str()).collect();
+        for brief in tx.briefs(&keys, asked.device()).await? {
+            let account = brief.asker.subject.username.clone();
+            let answer = match brief.stale {
+                // Time has ended something since the database last looked.
+                true => super::answer_in(tx, &asked.by(&account)).await?.into(),
+                false => super::checked(asked, Some(brief)),
+            };
             if answer.allowed {
-                page.items.push(Who { account: name.written, reason: answer.reason });
+                page.items.push(Who { account, reason: answer.reason.as_str() });
             }
         }
         if page.items.len() >= limit || looked_at >= LOOKED_AT {
             break;
         }
     }
-    Ok(page)
+    Ok(Ok(page))
+}
+
+async fn who_may(
+    tx: &mut Tx,
+    asked: &AskedRight,
+    after: &str,
+    limit: usize,
+) -> Result<Result<Page<Who>, NoObject>, StoreError> {
+    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
+    let place = match super::right::place(tx, asked).await? {
+        Ok(place) => place,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    while let Some(after) = page.next.take() {
+        let most = PAGE.min(limit - page.items.len()).max(1);
+        let near = tx.administrators_near(place, asked.capability, &after, count(most)).await?;
+        if near.len() == most {
+            page.next = near.last().map(|name| name.key.clone());
+        }
+        for name in near {
+            let answer = super::right::answer(tx, &asked.by(&name.key)).await?;
+            if answer.allowed {
+                page.items.push(Who { account: name.written, reason: answer.reason });
+            }
+        }
+        if page.items.len() >= limit {
+            break;
+        }
+    }
+    Ok(Ok(page))
 }
 
 async fn users(

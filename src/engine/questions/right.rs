@@ -3,19 +3,22 @@
 //! describe it, and the very same rule judges it (`authority::permit`), so the
 //! answer is yes exactly when the engine would accept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use uuid::Uuid;
 
-use super::answer::Object;
+use super::answer::{Object, Step};
 use super::asked::{Malformed, name, part};
+use crate::domain::access::answer::Effect;
 use crate::domain::account::Ref;
+use crate::domain::authority::why::{self, Finding, weigh};
 use crate::domain::authority::{
     Act, Authority, Created, Manager, Reach, Subject, Target, account_key, permit, subscription,
 };
 use crate::domain::capability::Capability;
 use crate::domain::object::{Kind, ObjectKey};
+use crate::domain::role::Assigned;
 use crate::domain::tenant::{Chain, key as tenant_key};
 use crate::domain::verdict::Refusal;
 use crate::store::accounts::Found;
@@ -89,6 +92,11 @@ impl AskedRight {
         let source = source.filter(|source| !source.is_empty()).map(str::to_owned);
         Ok(Self { account: name("account", account)?, capability, thing, source })
     }
+
+    /// The same question by another account, which exists.
+    pub(super) fn by(&self, account: &str) -> Self {
+        Self { account: account.to_owned(), ..self.clone() }
+    }
 }
 
 fn parse(text: &str) -> Option<Thing> {
@@ -126,6 +134,26 @@ pub struct RightAnswer {
     pub message: String,
     /// The objects that mattered, with their generations in force.
     pub objects: Vec<Object>,
+    /// What was looked at, in order.
+    pub steps: Vec<Step>,
+    /// What would have to change for the opposite answer, all of it together.
+    pub changes: Vec<String>,
+    /// Whether that is enough; otherwise more may be needed.
+    pub suffices: bool,
+}
+
+impl RightAnswer {
+    fn denied(active: bool, reason: &'static str, message: String, change: &str) -> Self {
+        let (objects, steps, changes) = (vec![], vec![], vec![change.to_owned()]);
+        Self { allowed: false, active, reason, message, objects, steps, changes, suffices: false }
+    }
+}
+
+/// What the rules say about a right, and why.
+struct Judged {
+    verdict: Result<(), Refusal>,
+    findings: Vec<Finding>,
+    against: Vec<String>,
 }
 
 /// What the database knows of the object.
@@ -138,13 +166,12 @@ struct Known {
 pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswer, StoreError> {
     let AskedRight { account, capability, thing, source } = asked;
     let Some(found) = tx.account_named(account).await? else {
-        return Ok(RightAnswer {
-            allowed: false,
-            active: false,
-            reason: "UnknownAccount",
-            message: "there is no such account; it has no right".to_owned(),
-            objects: vec![],
-        });
+        return Ok(RightAnswer::denied(
+            false,
+            "UnknownAccount",
+            "there is no such account; it has no right".to_owned(),
+            "correct the name, or apply a SubAdmin with this username or e-mail",
+        ));
     };
     let active = found.account.activated_at.is_some();
     let Found { account, key, roles, .. } = found;
@@ -161,13 +188,8 @@ pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswe
         [] => None,
         [source] => known(tx, source, named).await?,
         several => {
-            return Ok(RightAnswer {
-                allowed: false,
-                active,
-                reason: "Ambiguous",
-                message: format!("several sources have {named}: choose one of {}", several.join(", ")),
-                objects: vec![],
-            });
+            let message = format!("several sources have {named}: choose one of {}", several.join(", "));
+            return Ok(RightAnswer::denied(active, "Ambiguous", message, "name the source with --source"));
         }
     };
     // A stranger and nobody are answered in the same words (R4).
@@ -176,20 +198,92 @@ pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswe
     if known.is_some() {
         keys.push(named.clone());
     }
-    let judged = judge(tx, manager, *capability, thing, known).await?;
-    let objects = tx.generations(&keys).await?;
-    let objects = keys.into_iter().zip(objects).map(|(key, generation)| Object {
+    let roles = manager.roles.clone();
+    let Judged { verdict, findings, against } = judge(tx, manager, &home, *capability, thing, known).await?;
+    let (objects, steps) = told(tx, keys, &roles, &findings).await?;
+    let decisive = |effect| findings.iter().find(move |finding| finding.effect == effect);
+    let changes = |findings: &[Finding]| findings.iter().filter_map(|f| f.change.clone()).collect();
+    let suffices = !findings.iter().any(|f| f.rule == "R4" && f.object.is_none() && f.change.is_some());
+    Ok(match verdict {
+        Ok(()) => RightAnswer {
+            allowed: true,
+            active,
+            reason: "Permitted",
+            message: decisive(Effect::Allows).map(|f| f.message.clone()).unwrap_or_default(),
+            objects,
+            steps,
+            suffices: !against.is_empty(),
+            changes: against,
+        },
+        Err(refusal) => RightAnswer {
+            allowed: false,
+            active,
+            reason: refusal.reason.as_str(),
+            message: decisive(Effect::Denies).map_or(refusal.message, |f| f.message.clone()),
+            objects,
+            steps,
+            changes: changes(&findings),
+            suffices,
+        },
+    })
+}
+
+/// The objects that mattered and the steps, with the generations in force, and
+/// of a role the revision that the account has.
+async fn told(
+    tx: &mut Tx,
+    keys: Vec<ObjectKey>,
+    roles: &[Assigned],
+    findings: &[Finding],
+) -> Result<(Vec<Object>, Vec<Step>), StoreError> {
+    let mut all = keys.clone();
+    all.extend(findings.iter().filter_map(|finding| finding.object.clone()));
+    let generations = tx.generations(&all).await?;
+    let generations: BTreeMap<ObjectKey, Option<i64>> = all.into_iter().zip(generations).collect();
+    let object = |key: &ObjectKey| Object {
         kind: key.kind,
-        namespace: key.namespace,
-        name: key.name,
-        generation,
-        revision: None,
-    });
-    let (allowed, reason, message) = match judged {
-        Ok(message) => (true, "Permitted", message),
-        Err(refusal) => (false, refusal.reason.as_str(), refusal.message),
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        generation: generations.get(key).copied().flatten(),
+        revision: roles
+            .iter()
+            .find(|role| key.kind == Kind::Role && role.namespace == key.namespace && role.name == key.name)
+            .map(|role| role.revision.clone()),
     };
-    Ok(RightAnswer { allowed, active, reason, message, objects: objects.collect() })
+    let step = |finding: &Finding| Step {
+        rule: finding.rule.to_owned(),
+        object: finding.object.as_ref().map(object),
+        effect: finding.effect,
+        message: finding.message.clone(),
+    };
+    Ok((keys.iter().map(object).collect(), findings.iter().map(step).collect()))
+}
+
+/// The tenant in which the object lies; or why there is no answer.
+pub(super) async fn place(tx: &mut Tx, asked: &AskedRight) -> Result<Result<Uuid, NoObject>, StoreError> {
+    let named = match &asked.thing {
+        Thing::Object(key) | Thing::Group { tenant: key, .. } => key,
+    };
+    let missing = || NoObject::Missing(named.to_string());
+    Ok(match tx.sources_of(named, asked.source.as_deref()).await?.as_slice() {
+        [] => Err(missing()),
+        [source] => {
+            let known = known(tx, source, named).await?;
+            known.and_then(|known| known.chain.own().map(|tenant| tenant.id)).ok_or_else(missing)
+        }
+        several => Err(NoObject::Ambiguous(named.to_string(), several.join(", "))),
+    })
+}
+
+/// Why nobody can be named who has a right on an object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoObject {
+    /// Nothing is called so.
+    #[error("there is no {0} in the database: correct the name")]
+    Missing(String),
+    /// More than one is.
+    #[error("several sources have {0}: choose one of {1}")]
+    Ambiguous(String, String),
 }
 
 async fn known(tx: &mut Tx, source: &str, key: &ObjectKey) -> Result<Option<Known>, StoreError> {
@@ -222,67 +316,103 @@ async fn known(tx: &mut Tx, source: &str, key: &ObjectKey) -> Result<Option<Know
 async fn judge(
     tx: &mut Tx,
     manager: Manager,
+    home: &Chain,
     needs: Capability,
     thing: &Thing,
     known: Option<Known>,
-) -> Result<Result<String, Refusal>, StoreError> {
+) -> Result<Judged, StoreError> {
     let key = match thing {
         Thing::Object(key) | Thing::Group { tenant: key, .. } => key,
     };
-    let who = manager.key.clone();
-    let account = manager.account.id;
-    let Some(Known { chain, managed_by, account: target }) = known else {
-        // The rule itself says it, of a place that nobody lies above.
-        let nowhere = Chain::default();
-        let act = Act { key, needs, within: &nowhere, target: Target::Own };
-        let refused = permit(&Authority::Account(Box::new(manager)), &act);
-        return Ok(refused.map(|()| String::new()));
-    };
-    if needs == Capability::ManageSubscription {
-        let owner = chain.own().and_then(|tenant| tenant.settings.owner.clone());
-        return Ok(subscription(&manager, key, &chain, owner.as_deref()));
+    // A place that nobody lies above says of strangers what it says of nobody.
+    let Known { chain, managed_by, account: target } =
+        known.unwrap_or(Known { chain: Chain::default(), managed_by: None, account: None });
+    if needs == Capability::ManageSubscription && chain.own().is_some() {
+        return Ok(of_subscription(&manager, home, key, &chain));
     }
     let own = match managed_by {
-        Some(other) => other == account || tx.manages(account, other).await?,
+        Some(other) => other == manager.account.id || tx.manages(manager.account.id, other).await?,
         None => false,
     };
-    let scoped = manager.account.settings.scope.is_some();
-    let authority = Authority::Account(Box::new(manager));
-    let act = |within, target| permit(&authority, &Act { key, needs, within, target });
-    let judged = match thing {
-        Thing::Group { name, .. } => {
-            let first = act(&chain, Target::Own);
-            match chain.own() {
-                Some(tenant) if first.is_ok() && scoped => {
+    // Where a tenant stands is above it: nobody manages the own one.
+    let above = Chain(chain.0.iter().skip(1).cloned().collect());
+    let as_role = |key: &ObjectKey| Ref { namespace: key.namespace.clone(), name: key.name.clone() };
+    let mut acts: Vec<(&Chain, Target<'_>)> = vec![];
+    match (thing, &target) {
+        _ if chain.own().is_none() => acts.push((&chain, Target::Own)),
+        (Thing::Group { name, .. }, _) => {
+            let created = match (chain.own(), &manager.account.settings.scope) {
+                (Some(tenant), Some(_)) => {
                     let names: BTreeSet<String> = [name.clone()].into();
-                    let created = match tx.groups_created(tenant.id, &names, account).await?.get(name) {
-                        None => Created::NotYet,
-                        Some(true) => Created::ByManager,
-                        Some(false) => Created::ByOthers,
-                    };
-                    act(&chain, Target::Group { name, created })
+                    match tx.groups_created(tenant.id, &names, manager.account.id).await?.get(name) {
+                        None => Some(Created::NotYet),
+                        Some(true) => Some(Created::ByManager),
+                        Some(false) => Some(Created::ByOthers),
+                    }
                 }
-                _ => first,
+                _ => None,
+            };
+            acts.push((&chain, created.map_or(Target::Own, |created| Target::Group { name, created })));
+        }
+        (Thing::Object(tenant), _) if tenant.kind == Kind::Tenant => {
+            if needs == Capability::ManageTenants {
+                acts.push((&above, Target::Own));
+            }
+            if needs != Capability::ManageTenants || !own {
+                acts.push((&chain, Target::Tenant(tenant)));
             }
         }
-        Thing::Object(tenant) if tenant.kind == Kind::Tenant && needs == Capability::ManageTenants => {
-            // Where it stands is above it: nobody manages the own tenant.
-            let above = Chain(chain.0.iter().skip(1).cloned().collect());
-            act(&above, Target::Own)
-                .and_then(|()| if own { Ok(()) } else { act(&chain, Target::Tenant(tenant)) })
+        (Thing::Object(key), Some(Found { account, roles, groups, .. })) => {
+            let roles = roles.iter().map(|r| Ref { namespace: r.namespace.clone(), name: r.name.clone() });
+            let others = || Reach::Others { groups: groups.clone(), roles: roles.collect() };
+            let reach = if own { Reach::Own } else { others() };
+            acts.push((&chain, Target::Account(Subject { key, tier: account.settings.tier, reach })));
         }
-        Thing::Object(tenant) if tenant.kind == Kind::Tenant => act(&chain, Target::Tenant(tenant)),
-        Thing::Object(_) if own && target.is_none() => act(&chain, Target::Own),
-        Thing::Object(key) => match target {
-            None => {
-                act(&chain, Target::Role(Ref { namespace: key.namespace.clone(), name: key.name.clone() }))
+        (Thing::Object(_), None) if own => acts.push((&chain, Target::Own)),
+        (Thing::Object(key), None) => acts.push((&chain, Target::Role(as_role(key)))),
+    }
+    let against = why::against(&manager, needs);
+    let authority = Authority::Account(Box::new(manager.clone()));
+    let (mut verdict, mut findings) = (Ok(()), Vec::<Finding>::new());
+    for (within, target) in acts {
+        let act = Act { key, needs, within, target };
+        verdict = verdict.and_then(|()| permit(&authority, &act));
+        for finding in weigh(&manager, home, &act, &thing.to_string()) {
+            if !findings.contains(&finding) {
+                findings.push(finding);
             }
-            Some(Found { account, roles, groups, .. }) => {
-                let roles = roles.into_iter().map(|r| Ref { namespace: r.namespace, name: r.name });
-                let reach = if own { Reach::Own } else { Reach::Others { groups, roles: roles.collect() } };
-                act(&chain, Target::Account(Subject { key, tier: account.settings.tier, reach }))
-            }
-        },
+        }
+    }
+    Ok(Judged { verdict, findings, against })
+}
+
+/// The right that is never given (see `authority::subscription`).
+fn of_subscription(manager: &Manager, home: &Chain, key: &ObjectKey, chain: &Chain) -> Judged {
+    let owner = chain.own().and_then(|tenant| tenant.settings.owner.as_deref());
+    let verdict = subscription(manager, key, chain, owner);
+    let mut findings = why::standing(manager, home);
+    let (effect, message) = match &verdict {
+        Ok(message) => (Effect::Allows, message.clone()),
+        Err(refusal) => (Effect::Denies, refusal.message.clone()),
     };
-    Ok(judged.map(|()| format!("{who} has the capability {needs}, and {thing} lies within its scope")))
+    let change = match (&verdict, owner) {
+        (Err(_), Some(_)) => {
+            Some(format!("ask for the owner of {key}: once set, the owner cannot be changed"))
+        }
+        (Err(_), None) => Some(format!(
+            "name the account as the owner of {key} in spec.ownerRef, if it belongs to that tenant"
+        )),
+        (Ok(_), _) => None,
+    };
+    if findings.is_empty() {
+        findings.push(Finding { rule: "R2", object: Some(key.clone()), effect, message, change });
+    }
+    let who = &manager.account.settings.username;
+    let against = match owner {
+        Some(_) => {
+            format!("set spec.enabled of the account {who} to false: the owner of a tenant cannot be changed")
+        }
+        None => format!("name an owner in spec.ownerRef of {key}"),
+    };
+    Judged { verdict: verdict.map(drop), findings, against: vec![against] }
 }

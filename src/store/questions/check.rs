@@ -40,39 +40,52 @@ pub struct Brief {
 }
 
 macro_rules! check {
-    (postgres, $login:literal, $more:literal, $from:literal) => {
+    (postgres, $whom:literal, $more:literal, $from:literal) => {
         concat!(
             "SELECT c.id, c.username, c.tier, c.enabled, c.activated_at IS NOT NULL AS active, (c.effective->'individual_access')::boolean AS individual,
                c.permissions::text AS permissions, c.scope::text AS scope, c.standing::text AS standing, t.line::text AS line,
                extract(epoch FROM now())::bigint AS now, g.id AS grant_id, g.object_id AS grant_object, g.tenant_id AS granting, g.namespace, g.name, g.mode, g.reclaim,
                g.permissions::text AS given, extract(epoch FROM g.not_before)::bigint AS not_before, extract(epoch FROM g.expires_at)::bigint AS expires_at,
                g.managed_by, g.giver_tier, g.receivers::text AS receivers", $more,
-            " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE c.", $login, " = $1"
+            " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE ", $whom
         )
     };
-    (sqlite, $login:literal, $more:literal, $from:literal) => {
+    (sqlite, $whom:literal, $more:literal, $from:literal) => {
         concat!(
             "SELECT c.id, c.username, c.tier, c.enabled, c.activated_at IS NOT NULL AS active, c.effective->>'individual_access' AS individual,
                c.permissions, c.scope, c.standing, t.line,
                unixepoch() AS now, g.id AS grant_id, g.object_id AS grant_object, g.tenant_id AS granting, g.namespace, g.name, g.mode, g.reclaim,
                g.permissions AS given, unixepoch(g.not_before) AS not_before, unixepoch(g.expires_at) AS expires_at,
                g.managed_by, g.giver_tier, g.receivers", $more,
-            " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE c.", $login, " = $1"
+            " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE ", $whom
+        )
+    };
+}
+
+/// Accounts by their folded usernames, one after the other.
+macro_rules! several {
+    ($about:ident) => {
+        $about!(
+            "c.username_key IN (SELECT jsonb_array_elements_text($1)) ORDER BY c.username_key",
+            "c.username_key IN (SELECT value FROM json_each($1)) ORDER BY c.username_key"
         )
     };
 }
 
 macro_rules! about_device {
-    ($login:literal) => {
+    ($whom:literal) => {
+        about_device!($whom, $whom)
+    };
+    ($postgres:literal, $sqlite:literal) => {
         Sql {
             postgres: check!(
-                postgres, $login,
+                postgres, $postgres,
                 ", d.id AS device, d.holder_tenant, d.holder_account, u.line::text AS holder_line, h.standing::text AS holder_standing, w.state",
                 " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
                   LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
             ),
             sqlite: check!(
-                sqlite, $login,
+                sqlite, $sqlite,
                 ", d.id AS device, d.holder_tenant, d.holder_account, u.line AS holder_line, h.standing AS holder_standing, w.state",
                 " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
                   LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
@@ -82,15 +95,18 @@ macro_rules! about_device {
 }
 
 macro_rules! about_section {
-    ($login:literal) => {
+    ($whom:literal) => {
+        about_section!($whom, $whom)
+    };
+    ($postgres:literal, $sqlite:literal) => {
         Sql {
             postgres: check!(
-                postgres, $login, "",
+                postgres, $postgres, "",
                 " LEFT JOIN (grant_receiver w JOIN device_grant g ON g.id = w.grant_id AND g.mode = 'Share' AND g.selection = '{}')
                     ON w.account_id = c.id OR w.tenant_id = c.tenant_id"
             ),
             sqlite: check!(
-                sqlite, $login, "",
+                sqlite, $sqlite, "",
                 " LEFT JOIN (grant_receiver w JOIN device_grant g ON g.id = w.grant_id AND g.mode = 'Share' AND g.selection = '{}')
                     ON w.account_id = c.id OR w.tenant_id = c.tenant_id"
             ),
@@ -102,11 +118,23 @@ macro_rules! about_section {
 /// is named.
 pub(super) const fn sql(by_email: bool, device: bool) -> Sql {
     match (by_email, device) {
-        (false, false) => about_section!("username_key"),
-        (true, false) => about_section!("email_key"),
-        (false, true) => about_device!("username_key"),
-        (true, true) => about_device!("email_key"),
+        (false, false) => about_section!("c.username_key = $1"),
+        (true, false) => about_section!("c.email_key = $1"),
+        (false, true) => about_device!("c.username_key = $1"),
+        (true, true) => about_device!("c.email_key = $1"),
     }
+}
+
+/// The same about many accounts: $1 their folded usernames, $2 the device.
+pub(super) const fn sql_of_many(device: bool) -> Sql {
+    if device { several!(about_device) } else { several!(about_section) }
+}
+
+/// What the rows say of each account, in their order.
+pub(super) fn briefs(rows: &[Row], about_device: bool) -> Result<Vec<Brief>, StoreError> {
+    let same = |a: &Row, b: &Row| matches!((a.uuid("id"), b.uuid("id")), (Ok(a), Ok(b)) if a == b);
+    let each = rows.chunk_by(same).map(|rows| brief(rows, about_device).transpose());
+    each.flatten().collect()
 }
 
 type LevelFields = (Uuid, String, i64, i64, Option<String>, Option<String>);

@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::super::sql::{Sql, args, json};
+use super::super::sql::{Row, Sql, args, json};
 use super::super::{StoreError, Tx};
 use super::rows;
 use super::statement::{DEVICES, PERSONS};
 use super::{Asker, Found};
 use crate::domain::access::facts::{Offer, Person, Subject};
 use crate::domain::access::sight;
+use crate::domain::capability::Capability;
 use crate::domain::key::fold;
 use crate::domain::tier::Tier;
 
@@ -67,15 +68,38 @@ macro_rules! of_tree {
     };
 }
 macro_rules! of_those_below {
-    () => {
+    (postgres) => {
         "d.id FROM account_ancestor a JOIN device d ON d.holder_account = a.account_id WHERE a.ancestor_id = $1 AND a.distance > 0 AND d.id > $3 ORDER BY d.id"
+    };
+    (sqlite) => {
+        "d.id FROM device d CROSS JOIN account_ancestor a ON a.account_id = d.holder_account AND a.ancestor_id = $1 AND a.distance > 0 WHERE d.id > $3 ORDER BY d.id"
+    };
+}
+// No more of each grant than the page takes: a Share of a million devices is
+// never sorted.
+macro_rules! of_grant {
+    (postgres) => {
+        "CROSS JOIN LATERAL (SELECT x.device_id FROM grant_device x WHERE x.grant_id = g.id AND x.state IN ('applied', 'idle') AND x.device_id > $3
+            ORDER BY x.device_id LIMIT $4) AS m"
+    };
+    (sqlite) => {
+        "JOIN json_each((SELECT json_group_array(x.device_id) FROM (SELECT y.device_id FROM grant_device y
+            WHERE y.grant_id = g.id AND y.state IN ('applied', 'idle') AND y.device_id > $3 ORDER BY y.device_id LIMIT $4) AS x)) AS m"
+    };
+}
+macro_rules! its_device {
+    (postgres) => {
+        "m.device_id"
+    };
+    (sqlite) => {
+        "m.value"
     };
 }
 macro_rules! scope {
-    ($each:literal, $texts:literal) => {
+    ($on:ident, $each:literal, $texts:literal) => {
         cut!(
             own!(),
-            of_those_below!(),
+            of_those_below!($on),
             concat!(
                 "DISTINCT d.id FROM ", $each, "($5) n JOIN object k ON k.kind = 'Tenant' AND k.namespace = n.value->>'namespace' AND k.name = n.value->>'name'
                  JOIN tenant t ON t.object_id = k.id JOIN tenant_ancestor down ON down.ancestor_id = t.id JOIN device d ON d.holder_tenant = down.tenant_id
@@ -90,20 +114,22 @@ macro_rules! scope {
                  JOIN device d ON d.holder_account = b.account_id WHERE d.id > $3 ORDER BY d.id"
             ),
             concat!(
-                "DISTINCT m.device_id AS id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id AND g.mode = 'Share' JOIN grant_device m ON m.grant_id = g.id
-                 WHERE r.tenant_id = $2 AND r.group_name IN (SELECT ", $texts, "($6)) AND m.state IN ('applied', 'idle') AND m.device_id > $3 ORDER BY m.device_id"
+                "DISTINCT ", its_device!($on), " AS id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id AND g.mode = 'Share' ", of_grant!($on),
+                " WHERE r.tenant_id = $2 AND r.group_name IN (SELECT ", $texts, "($6)) ORDER BY 1"
             ),
-            shared!(),
+            shared!($on),
             late!()
         )
     };
 }
 macro_rules! shared {
-    () => {
-        "DISTINCT m.device_id AS id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id AND g.mode = 'Share' JOIN grant_device m ON m.grant_id = g.id
+    ($on:ident) => {
+        concat!(
+            "DISTINCT ", its_device!($on), " AS id FROM grant_receiver r JOIN device_grant g ON g.id = r.grant_id AND g.mode = 'Share' ", of_grant!($on), "
          WHERE (r.account_id = $1 OR (r.account_id IS NULL AND r.tenant_id = $2 AND (r.group_name IS NULL
              OR EXISTS (SELECT 1 FROM account_group i WHERE i.account_id = $1 AND i.name = r.group_name))))
-           AND g.object_id IS NOT NULL AND m.state IN ('applied', 'idle') AND m.device_id > $3 ORDER BY m.device_id"
+           AND g.object_id IS NOT NULL ORDER BY 1"
+        )
     };
 }
 macro_rules! late {
@@ -113,20 +139,20 @@ macro_rules! late {
 }
 
 const TREE: Sql = Sql {
-    postgres: cut!(of_tree!(postgres), shared!(), late!()),
-    sqlite: cut!(of_tree!(sqlite), shared!(), late!()),
+    postgres: cut!(of_tree!(postgres), shared!(postgres), late!()),
+    sqlite: cut!(of_tree!(sqlite), shared!(sqlite), late!()),
 };
 const TENANT: Sql = Sql {
-    postgres: cut!(own!(), of_tenant!(), shared!(), late!()),
-    sqlite: cut!(own!(), of_tenant!(), shared!(), late!()),
+    postgres: cut!(own!(), of_tenant!(), shared!(postgres), late!()),
+    sqlite: cut!(own!(), of_tenant!(), shared!(sqlite), late!()),
 };
 const BELOW: Sql = Sql {
-    postgres: cut!(own!(), of_those_below!(), shared!(), late!()),
-    sqlite: cut!(own!(), of_those_below!(), shared!(), late!()),
+    postgres: cut!(own!(), of_those_below!(postgres), shared!(postgres), late!()),
+    sqlite: cut!(own!(), of_those_below!(sqlite), shared!(sqlite), late!()),
 };
 const SCOPE: Sql = Sql {
-    postgres: scope!("jsonb_array_elements", "jsonb_array_elements_text"),
-    sqlite: scope!("json_each", "value FROM json_each"),
+    postgres: scope!(postgres, "jsonb_array_elements", "jsonb_array_elements_text"),
+    sqlite: scope!(sqlite, "json_each", "value FROM json_each"),
 };
 
 // $1 the device, or null: everybody; $2 after, $3 at most. Whoever may see it
@@ -149,7 +175,56 @@ const WHO: Sql = Sql {
         ORDER BY c.username_key LIMIT $3",
 };
 
+/// An administrative right, and where it counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// The right, such as `ManageUsers`.
+    pub capability: String,
+    /// Path of the tenant: there and below, as far as the scope goes; for
+    /// `ManageSubscription` there alone.
+    pub tenant: String,
+}
+
+// $1 a tenant, $2 after, $3 at most, $4 the right; without one, whoever may have
+// the right that is never given: owners and Roots.
+const ADMINISTRATORS: Sql = Sql {
+    postgres: "SELECT c.username, c.username_key FROM account c JOIN tenant_ancestor a ON a.ancestor_id = c.tenant_id AND a.tenant_id = $1
+        WHERE c.username_key > $2 AND c.enabled AND CASE WHEN $4::text IS NULL THEN c.tier = 'Root' OR EXISTS (SELECT 1 FROM tenant t WHERE t.id = c.tenant_id AND t.owner_name = c.name)
+            ELSE c.effective->'capabilities' ? $4 END ORDER BY c.username_key LIMIT $3",
+    sqlite: "SELECT c.username, c.username_key FROM account c JOIN tenant_ancestor a ON a.ancestor_id = c.tenant_id AND a.tenant_id = $1
+        WHERE c.username_key > $2 AND c.enabled = 1 AND CASE WHEN $4 IS NULL THEN c.tier = 'Root' OR EXISTS (SELECT 1 FROM tenant t WHERE t.id = c.tenant_id AND t.owner_name = c.name)
+            ELSE $4 IN (SELECT value FROM json_each(c.effective, '$.capabilities')) END ORDER BY c.username_key LIMIT $3",
+};
+
 impl Tx {
+    /// The administrative rights that an account has now.
+    pub async fn rights_of(&mut self, account: Uuid) -> Result<Vec<Right>, StoreError> {
+        let sql = "SELECT capability, tenant_path FROM account_capabilities WHERE account_id = $1";
+        let rows = self.rows(sql, args![account]).await?;
+        let right = |row| {
+            Ok(Right { capability: Row::text(row, "capability")?, tenant: Row::text(row, "tenant_path")? })
+        };
+        let mut rights = rows.iter().map(right).collect::<Result<Vec<_>, StoreError>>()?;
+        rights.sort();
+        Ok(rights)
+    }
+
+    /// The next accounts, in order of username after `after`, that may have a
+    /// right on what lies in a tenant.
+    pub async fn administrators_near(
+        &mut self,
+        tenant: Uuid,
+        right: Capability,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Username>, StoreError> {
+        let given = (right != Capability::ManageSubscription).then(|| right.as_str());
+        let rows = self.rows(ADMINISTRATORS, args![tenant, fold(after), limit, given]).await?;
+        rows.iter()
+            .map(|row| Ok(Username { written: row.text("username")?, key: row.text("username_key")? }))
+            .collect()
+    }
+
     /// The next devices, in order of id after `after`, that may be within what
     /// an account sees or is shared.
     pub async fn devices_near(
@@ -170,7 +245,7 @@ impl Tx {
                 SCOPE
             }
         };
-        self.rows(sql, args).await?.iter().map(|row| row.text("id")).collect()
+        self.planned_anew(sql, args).await?.iter().map(|row| row.text("id")).collect()
     }
 
     /// What is known about these devices, in order of id, for questions of one
