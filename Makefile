@@ -26,8 +26,8 @@ crds: ## write crds/ anew from the Rust types
 docs: ## write the generated pages of docs/ anew
 	TENANTRY_WRITE_DOCS=1 cargo test --locked --quiet --test reasons
 
-bench: ## measure passes, large Assigns and the outbox; passes and checks also on PostgreSQL if TENANTRY_BENCH_DATABASE_URL names one
-	cargo bench --locked --bench reconcile --bench devices --bench check --bench outbox
+bench: ## measure passes, large Assigns, checks, views and the outbox, on SQLite and a throw-away PostgreSQL; ARGS go to cargo bench
+	@tests/tools/run-bench $(ARGS)
 
 check-crds: ## fail when crds/ is not what the Rust types say
 	@tests/tools/check-crds

@@ -20,6 +20,8 @@ mod questions;
 mod reverse;
 #[path = "cli/settings.rs"]
 mod settings;
+#[path = "cli/streaming.rs"]
+mod streaming;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

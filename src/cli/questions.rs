@@ -75,11 +75,16 @@ impl Asking {
 
     /// The answer in one sentence and the reason in another.
     fn headline(&self, answer: &Said, out: &mut Out) -> Result<(), Fail> {
-        let may = if answer.allowed { out.green("allowed") } else { out.red("denied") };
+        let verdict = if answer.allowed { out.green("allowed") } else { out.red("denied") };
+        let may = if answer.allowed { "may" } else { "may not" };
         let (account, operation, resource) =
             (tame(&self.account), tame(&self.operation), tame(&self.resource));
+        let acts = match AskedRight::capability(&self.operation) {
+            Some(right) => format!("use {right} on {resource}"),
+            None => format!("{operation} {resource}"),
+        };
         let whose = self.creator.as_deref().map(|c| format!(", created by {}", tame(c))).unwrap_or_default();
-        out.line(&format!("{may}: {account}, {operation} on {resource}{whose}"))?;
+        out.line(&format!("{verdict}: {account} {may} {acts}{whose}"))?;
         out.line(&format!("{}: {}", answer.reason, tame(&answer.message)))?;
         if answer.allowed && !answer.active {
             out.line(&out.yellow(

@@ -161,3 +161,39 @@ async fn what_is_wrong_with_assertions_is_one_line_each() {
     let finished = place.call(&["test", "-f", "t.yaml", "--devices", "devices.csv"]).await;
     assert_eq!(finished.code(), Some(2), "{finished:?}");
 }
+
+#[tokio::test]
+async fn administrative_rights_are_asserted_beside_access() {
+    let place = Place::with(&tenant("acme", "{}"));
+    place.write("objects/b.yaml", account("ada", "  tier: Root\n"));
+    place.write("objects/c.yaml", account("kim", "  tier: Basic\n"));
+    place.write(
+        "objects/test.yaml",
+        "kind: AccessTest
+assertions:
+- {account: ada, may: ManageUsers, resource: subadmin/default/kim}
+- {account: ada, may: view, resource: device/d9}
+- {account: kim, mayNot: ManageUsers, resource: subadmin/default/ada}
+- {account: kim, may: ManageUsers, resource: subadmin/default/ada}
+- {account: ada, may: ManageUsers, resource: device/d1}
+- {account: ada, may: ManageUsers, resource: subadmin/default/kim, creator: kim}
+",
+    );
+    let (code, list) = json(&place, &["test", "-f", "objects", "-o", "json"]).await;
+    assert_eq!(code, Some(1));
+    let outcomes: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["passed"].as_bool().unwrap(), one["reason"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        (true, "Permitted"),
+        (false, "DeviceNotVisible"),
+        (true, "TierNotAllowed"),
+        (false, "TierNotAllowed"),
+        (false, "Malformed"),
+        (false, "Malformed"),
+    ];
+    assert_eq!(outcomes, expected, "{list}");
+}

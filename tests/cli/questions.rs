@@ -37,7 +37,7 @@ async fn check_says_allowed_or_denied_with_the_reason_and_exits_by_it() {
     let finished = place.call(&["check", "KIM", "view", "device/cam/17"]).await;
     assert_eq!((finished.code(), finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
     let lines: Vec<&str> = finished.stdout.lines().collect();
-    assert_eq!(lines[0], "allowed: KIM, view on device/cam/17");
+    assert_eq!(lines[0], "allowed: KIM may view device/cam/17");
     assert!(lines[1].starts_with("AllowedByRole: Role default/operator (revision "), "{lines:?}");
     assert!(lines[2].starts_with("The invitation has not been accepted yet"), "{lines:?}");
 
@@ -96,12 +96,29 @@ async fn rights_are_asked_by_capability_and_object() {
     let finished = ask(&["check", "ada", "ManageUsers", "subadmin/default/kim"]).await;
     assert_eq!(finished.code(), Some(0), "{finished:?}");
     assert!(
-        finished.stdout.contains("Permitted: SubAdmin default/ada has the capability ManageUsers"),
+        finished
+            .stdout
+            .contains("Permitted: account ada is Root and outranks SubAdmin default/kim, which is Basic"),
         "{finished:?}"
     );
+    let finished = ask(&["explain", "ada", "ManageUsers", "subadmin/default/kim", "-o", "json"]).await;
+    let explained = json(&finished);
+    let rules: Vec<_> = explained["steps"].as_array().unwrap().iter().map(|step| &step["rule"]).collect();
+    assert_eq!(rules, ["R4", "R1", "R2", "R2"], "{explained}");
+    let kinds: Vec<_> =
+        explained["steps"].as_array().unwrap().iter().map(|step| &step["object"]["kind"]).collect();
+    assert_eq!(kinds, ["Tenant", "SubAdmin", "SubAdmin", "SubAdmin"], "{explained}");
+    assert!(explained["toFlip"].to_string().contains("leaves ManageUsers out"), "{explained}");
     let finished = ask(&["explain", "kim", "ManageUsers", "subadmin/default/ada", "-o", "json"]).await;
     assert_eq!(finished.code(), Some(1), "{finished:?}");
-    assert_eq!(json(&finished)["reason"], "TierNotAllowed");
+    let refused = json(&finished);
+    assert_eq!(refused["reason"], "TierNotAllowed");
+    assert_eq!(refused["message"], "account kim is Basic and manages nobody; SubAdmin default/ada is Root");
+    // Everything that stands in the way, not only the first.
+    assert_eq!(refused["toFlip"]["changes"].as_array().unwrap().len(), 2, "{refused}");
+    // Nobody and a stranger sound alike.
+    let nobody = ask(&["explain", "kim", "ManageUsers", "subadmin/default/nobody"]).await;
+    assert!(nobody.stdout.contains("denied: kim may not use ManageUsers on subadmin/default/nobody\nOutOfScope: SubAdmin default/nobody does not exist, or does not lie where kim may administer"), "{nobody:?}");
     let owner =
         json(&ask(&["check", "ada", "ManageSubscription", "tenant/default/acme", "-o", "json"]).await);
     assert_eq!((&owner["allowed"], &owner["reason"]), (&json!(true), &json!("Permitted")));

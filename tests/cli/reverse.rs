@@ -37,6 +37,14 @@ async fn who_can_lists_each_account_with_the_reason() {
     assert_eq!((json(&nobody), nobody.code()), (serde_json::json!([]), Some(0)));
     let wrong = place.call(&["who-can", "VIEW", "device/d1"]).await;
     assert_eq!(wrong.code(), Some(2), "{wrong:?}");
+
+    // The same of an administrative right.
+    let list = json(&place.call(&["who-can", "ManageUsers", "subadmin/default/kim", "-o", "json"]).await);
+    assert_eq!(list, serde_json::json!([{"account": "ada", "reason": "Permitted"}]));
+    let nothing = place.call(&["who-can", "ManageUsers", "subadmin/default/nobody"]).await;
+    fails(&nothing, 1, "error: there is no SubAdmin default/nobody in the database: correct the name");
+    let wrong = place.call(&["who-can", "ManageUsers", "device/d1"]).await;
+    assert_eq!(wrong.code(), Some(2), "{wrong:?}");
 }
 
 #[tokio::test]
@@ -54,6 +62,31 @@ async fn what_can_shows_rules_and_devices() {
     assert_eq!(read, object);
     let text = place.call(&["what-can", "kim"]).await.stdout;
     assert!(text.contains("allow view on device (AllowedByAccount") && text.contains("d2"), "{text}");
+    // Administrative rights, and where they count.
+    assert_eq!(object["capabilities"], serde_json::json!([]));
+    let ada = json(&place.call(&["what-can", "ada", "-o", "json"]).await);
+    let rights: Vec<_> = ada["capabilities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["capability"].as_str().unwrap())
+        .collect();
+    assert_eq!((rights.len(), rights.contains(&"ManageSubscription")), (12, true), "{ada}");
+    assert!(ada["capabilities"].as_array().unwrap().iter().all(|one| one["tenant"] == "/acme"));
+    let text = place.call(&["what-can", "ada"]).await.stdout;
+    assert!(
+        text.contains("Administrative rights:\n  AssignAssetPermissions, ManageApplications, "),
+        "{text}"
+    );
+    assert!(text.contains(" in /acme and below\n  ManageSubscription of /acme\n"), "{text}");
+
+    // Whoever is disabled may do nothing, and it is said why.
+    let disabled =
+        "  enabled: false\n  permissions:\n    allow: [{resources: [device], operations: [view]}]\n";
+    place.write("more/k.yaml", account("kim", disabled));
+    let source = place.path("objects").canonicalize().unwrap().display().to_string();
+    let text = place.call(&["what-can", "kim", "-f", "more", "--source", &source]).await;
+    assert_eq!(text.stdout, "kim may do nothing: account kim is disabled\n", "{text:?}");
     let unknown = place.call(&["what-can", "nobody@acme.example"]).await;
     fails(&unknown, 1, "error: no account has this username or e-mail: correct it");
 }
@@ -95,6 +128,22 @@ async fn the_user_list_is_a_table_without_formulas_and_only_for_whoever_manages_
         "error: the account lacks ManageUsers; only with it may an account export the user list",
     );
     assert_eq!(refused.stdout, "");
+    // Who answers for somebody is not told to those below (R4).
+    let below = "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {name: north}\nspec: {parentRef: {name: acme}}\n";
+    place.write("objects/n.yaml", below);
+    let sam = account("sam", "  tier: SuperAdmin\n  managedByRef: {name: ada}\n");
+    place.write("objects/s.yaml", sam.replace("tenantRef: {name: acme}", "tenantRef: {name: north}"));
+    let lee = account("lee", "  managedByRef: {name: sam}\n");
+    place.write("objects/t.yaml", lee.replace("tenantRef: {name: acme}", "tenantRef: {name: north}"));
+    let applied = place.apply().await;
+    assert_eq!(applied.code(), Some(0), "{applied:?}");
+    let managers = async |who: &str| {
+        let list = place.call(&["export", "users", "--format", "csv", "--as", who]).await.stdout;
+        let column = |line: &str| line.rsplit(',').next().unwrap().to_owned();
+        list.lines().skip(1).map(column).collect::<Vec<_>>()
+    };
+    assert_eq!(managers("ada").await, ["", "", "sam", "ada"]);
+    assert_eq!(managers("sam").await, ["sam", ""]);
     let help = place.call(&["export", "--help"]).await.stdout;
     assert!(!help.contains("manifests"), "plain export is not promised: {help}");
 }

@@ -4,6 +4,7 @@
 use crate::fleet::{account, lands, tenant};
 use crate::on_both;
 use crate::world::{World, all_ready};
+use tenantry::domain::access::answer::Effect;
 use tenantry::domain::capability::Capability::{
     self, ManageRoles, ManageSubscription, ManageTenants, ManageUserGroups, ManageUsers,
 };
@@ -64,11 +65,17 @@ async fn agree(world: &mut World, document: &str, by: &str, right: Capability, t
         let refused = !ready.status && OF_THE_ACT.contains(&ready.reason.to_string().as_str());
         assert_eq!(answer.allowed, !refused, "{who} {right} {thing}: {answer:?} {ready:?}");
         if refused {
-            assert_eq!(
-                (answer.reason, &answer.message),
-                (ready.reason.as_str(), &ready.message),
-                "{who} {thing}"
-            );
+            assert_eq!(answer.reason, ready.reason.as_str(), "{who} {thing}");
+        }
+        // What is said decided, and the way to the opposite answer with it.
+        let effect = if answer.allowed { Effect::Allows } else { Effect::Denies };
+        let step = answer.steps.iter().find(|step| step.effect == effect).unwrap();
+        assert_eq!(step.message, answer.message, "{who} {thing}: {answer:?}");
+        assert!(!answer.changes.is_empty() && !answer.message.is_empty(), "{who} {thing}: {answer:?}");
+        let denies = answer.steps.iter().any(|step| step.effect == Effect::Denies);
+        assert_eq!(denies, !answer.allowed, "{who} {thing}: {answer:?}");
+        for object in answer.steps.iter().filter_map(|step| step.object.as_ref()) {
+            assert!(object.generation.is_some(), "{answer:?}");
         }
         allowed += usize::from(answer.allowed);
         // Whoever took it over would have to give it back.
@@ -164,5 +171,44 @@ on_both! {
         assert_eq!(answers(&world, "tenant/root/acme").await, ["ada"]);
         world.apply(&tenant("south", "acme", "ownerRef: {name: later}")).await;
         assert_eq!(answers(&world, "tenant/root/south").await, Vec::<&str>::new(), "held back while the owner is missing");
+    }
+}
+
+on_both! {
+    async fn r2_whoever_has_a_right_is_listed_and_nobody_else(world) {
+        household(&mut world).await;
+        all_ready(&world.apply(&account("t1", "acme", "groups: [field], managedByRef: {name: ada}")).await);
+        all_ready(&world.apply(&tenant("north", "acme", "ownerRef: {name: sam}")).await);
+        let questions = Questions::new(world.engine.store().clone());
+        for (right, thing) in [
+            (ManageUsers, "subadmin/root/t1"),
+            (ManageUsers, "subadmin/root/kim"),
+            (ManageRoles, "role/root/operator"),
+            (ManageTenants, "tenant/root/north"),
+            (ManageUserGroups, "group/root/acme/field"),
+            (ManageSubscription, "tenant/root/north"),
+            (ManageSubscription, "tenant/root/acme"),
+        ] {
+            let mut expected = vec![];
+            for who in MANAGERS {
+                if ask(&world, who, right, thing).await.allowed {
+                    expected.push(who.to_owned());
+                }
+            }
+            expected.sort();
+            let asked = AskedRight::new("anybody", right, thing, None).unwrap();
+            let (mut after, mut found) = (String::new(), vec![]);
+            loop {
+                let page = questions.who_may(&asked, &after, 2).await.unwrap().unwrap();
+                found.extend(page.items.into_iter().map(|who| who.account));
+                let Some(next) = page.next else { break };
+                after = next;
+            }
+            assert_eq!(found, expected, "{right} {thing}");
+            assert!(!found.is_empty());
+        }
+        let nobody = AskedRight::new("anybody", ManageUsers, "subadmin/root/nobody", None).unwrap();
+        let none = questions.who_may(&nobody, "", 2).await.unwrap().unwrap_err();
+        assert_eq!(none.to_string(), "there is no SubAdmin root/nobody in the database: correct the name");
     }
 }

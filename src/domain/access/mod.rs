@@ -44,6 +44,7 @@ use self::answer::{Decision, Effect, Ground, Step};
 use self::facts::{Covers, Named, Offer, Question, Subject};
 use self::sight::Sight;
 use crate::domain::account::holds_everything;
+use crate::domain::grant::{Window, window};
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::permission::Permissions;
 use crate::domain::tier::Tier;
@@ -57,9 +58,9 @@ pub fn decide(subject: Option<&Subject>, question: &Question, offers: &[Offer], 
         return Decision {
             allowed: false,
             reason: Ground::UnknownAccount,
-            message,
+            message: message.clone(),
             filtered: false,
-            steps: vec![],
+            steps: vec![Step { rule: "R7".to_owned(), object: None, effect: Effect::Denies, message }],
         };
     };
     let mut weighing = Weighing { subject, question, denied: None, allowed: None, steps: vec![] };
@@ -132,7 +133,12 @@ impl Weighing<'_> {
     fn out_of_time(&mut self, reaching: &[&Offer], now: Timestamp) {
         let question = self.question;
         for offer in reaching.iter().filter(|offer| concerns(question, offer) && !offer.in_effect(now)) {
-            let message = format!("{} is outside of its times and has no effect", offer.key);
+            let message =
+                match (window(offer.not_before, offer.expires_at, now), offer.not_before, offer.expires_at) {
+                    (Window::NotYet, Some(start), _) => format!("{} has no effect before {start}", offer.key),
+                    (Window::Over, _, Some(end)) => format!("{} has had no effect since {end}", offer.key),
+                    _ => continue,
+                };
             self.step("R7", Some(offer.key.clone()), Effect::Ignored, &message);
         }
     }
@@ -277,16 +283,21 @@ impl Weighing<'_> {
         }
     }
 
-    fn decide(self) -> Decision {
-        let Self { subject, question, denied, allowed, steps } = self;
-        let (reason, mut message) = denied.or(allowed).unwrap_or_else(|| {
-            let (operation, resource) = (question.operation.as_str(), question.resource.as_str());
+    fn decide(mut self) -> Decision {
+        if self.denied.is_none() && self.allowed.is_none() {
+            let Question { operation, resource, .. } = self.question;
             let message = format!(
-                "nothing allows {} to {operation} on {resource}; the default is deny",
-                subject.username
+                "no rule allows {} to {} on {}, and the default is deny",
+                self.subject.username,
+                operation.as_str(),
+                resource.as_str()
             );
-            (Ground::NotAllowed, message)
-        });
+            self.deny("R7", self.subject.key.clone(), Ground::NotAllowed, message);
+        }
+        let Self { subject, question, denied, allowed, steps } = self;
+        // One of them is there.
+        let default = || (Ground::NotAllowed, String::new());
+        let (reason, mut message) = denied.or(allowed).unwrap_or_else(default);
         let about_section = question.device.is_none() && question.creator.is_none();
         let filtered = reason.allows()
             && about_section

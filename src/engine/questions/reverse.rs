@@ -21,6 +21,7 @@ use crate::domain::access::rules::{InForce, without_device};
 use crate::domain::access::sight::{self, Sight};
 use crate::domain::account::Scope;
 use crate::domain::capability::Capability;
+use crate::domain::key::fold;
 use crate::domain::permission::Pattern;
 use crate::store::devices::Listed;
 use crate::store::questions::reverse::{Considered, Right};
@@ -415,7 +416,7 @@ async fn who_can(tx: &mut Tx, asked: &Asked, after: &str, limit: usize) -> Resul
             break;
         }
     }
-    Ok(Ok(page))
+    Ok(page)
 }
 
 async fn who_may(
@@ -478,6 +479,17 @@ async fn users(
         .filter(|(_, person)| sight::of_person(&asker.subject, person) == Sight::Seen)
         .map(|(_, person)| person.id)
         .collect();
-    let items = tx.users(Some(&seen), "", count(most)).await?;
+    let mut items = tx.users(Some(&seen), "", count(most)).await?;
+    // Who answers for somebody may stand above the reader, who sees nobody there.
+    let managers: BTreeSet<String> =
+        items.iter().filter_map(|user| user.manager.as_deref()).map(fold).collect();
+    let managers = tx.creators_named(&asker.subject, &managers).await?;
+    let visible = |name: &str| {
+        let person = managers.iter().find(|(other, _)| other.key == fold(name));
+        person.is_some_and(|(_, person)| sight::of_person(&asker.subject, person) == Sight::Seen)
+    };
+    for user in &mut items {
+        user.manager = user.manager.take().filter(|name| visible(name));
+    }
     Ok(Ok(Page { items, next }))
 }

@@ -5,14 +5,14 @@
 //! page by itself, so that an index gives it in order and no page costs more
 //! than what it shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::super::sql::{Row, Sql, args, json};
 use super::super::{StoreError, Tx};
 use super::rows;
-use super::statement::{DEVICES, PERSONS};
+use super::statement::{DEVICES, NAMED, PERSONS};
 use super::{Asker, Found};
 use crate::domain::access::facts::{Offer, Person, Subject};
 use crate::domain::access::sight;
@@ -269,15 +269,18 @@ impl Tx {
     ) -> Result<Vec<(Username, Person)>, StoreError> {
         let Some(tenant) = subject.tenant.own().map(|level| level.id) else { return Ok(vec![]) };
         let only = (subject.tier == Tier::Basic).then_some(subject.id);
-        let rows = self.rows(PERSONS, args![tenant, only, fold(after), limit]).await?;
-        let mut found = vec![];
-        for row in &rows {
-            let name = Username { written: row.text("username")?, key: row.text("username_key")? };
-            if let Some(person) = rows::person(row, "holder", &mut BTreeMap::new())? {
-                found.push((name, person));
-            }
-        }
-        Ok(found)
+        persons(&self.rows(PERSONS, args![tenant, only, fold(after), limit]).await?)
+    }
+
+    /// Of the accounts in the tenant of an account and below those with these
+    /// folded usernames.
+    pub async fn creators_named(
+        &mut self,
+        subject: &Subject,
+        keys: &BTreeSet<String>,
+    ) -> Result<Vec<(Username, Person)>, StoreError> {
+        let Some(tenant) = subject.tenant.own().map(|level| level.id) else { return Ok(vec![]) };
+        persons(&self.rows(NAMED, args![tenant, json(keys)]).await?)
     }
 
     /// The next accounts, in order of username after `after`, that may be
@@ -293,4 +296,15 @@ impl Tx {
             .map(|row| Ok(Username { written: row.text("username")?, key: row.text("username_key")? }))
             .collect()
     }
+}
+
+fn persons(rows: &[Row]) -> Result<Vec<(Username, Person)>, StoreError> {
+    let mut found = vec![];
+    for row in rows {
+        let name = Username { written: row.text("username")?, key: row.text("username_key")? };
+        if let Some(person) = rows::person(row, "holder", &mut BTreeMap::new())? {
+            found.push((name, person));
+        }
+    }
+    Ok(found)
 }

@@ -333,16 +333,30 @@ pub(super) const DEVICES: Sql = Sql {
 };
 
 macro_rules! persons {
-    ($on:ident, $only:literal) => {
+    ($on:ident, $which:literal) => {
         concat!(
             "SELECT h.username, h.username_key, ", person!($on, "h", "y", "holder"), ", ", lineage!($on, "h.tenant_id"), " AS holder_lineage",
-            " FROM account h JOIN tenant_ancestor w ON w.tenant_id = h.tenant_id AND w.ancestor_id = $1 LEFT JOIN object y ON y.id = h.object_id",
-            " WHERE (", $only, " IS NULL OR h.id = $2) AND h.username_key > $3 ORDER BY h.username_key LIMIT $4"
+            " FROM account h JOIN tenant_ancestor w ON w.tenant_id = h.tenant_id AND w.ancestor_id = $1 LEFT JOIN object y ON y.id = h.object_id WHERE ", $which
         )
     };
 }
 
 /// $1 a tenant: the accounts in it and below; $2 only this one, or null; $3
 /// after, $4 at most.
-pub(super) const PERSONS: Sql =
-    Sql { postgres: persons!(postgres, "$2::uuid"), sqlite: persons!(sqlite, "$2") };
+pub(super) const PERSONS: Sql = Sql {
+    postgres: persons!(
+        postgres,
+        "($2::uuid IS NULL OR h.id = $2) AND h.username_key > $3 ORDER BY h.username_key LIMIT $4"
+    ),
+    sqlite: persons!(
+        sqlite,
+        "($2 IS NULL OR h.id = $2) AND h.username_key > $3 ORDER BY h.username_key LIMIT $4"
+    ),
+};
+
+/// $1 a tenant: of the accounts in it and below those with these folded
+/// usernames, $2.
+pub(super) const NAMED: Sql = Sql {
+    postgres: persons!(postgres, "h.username_key IN (SELECT jsonb_array_elements_text($2))"),
+    sqlite: persons!(sqlite, "h.username_key IN (SELECT value FROM json_each($2))"),
+};
