@@ -213,7 +213,7 @@ impl Explain {
         for step in &answer.steps {
             let object = step.object.as_ref().map(named).unwrap_or_default();
             let effect = format!("{:?}", step.effect).to_lowercase();
-            out.line(&format!("  {}  {effect:<8}{object}", step.rule))?;
+            out.line(format!("  {}  {effect:<8}{object}", step.rule).trim_end())?;
             out.line(&format!("      {}", tame(&step.message)))?;
         }
         if !flip.changes.is_empty() {

@@ -41,7 +41,8 @@ pub mod sight;
 use jiff::Timestamp;
 
 use self::answer::{Decision, Effect, Ground, Step};
-use self::facts::{Covers, Named, Offer, Question, Subject};
+use self::facts::{Covers, Device, Holder, Named, Offer, Question, Subject};
+use self::reach::Via;
 use self::sight::Sight;
 use crate::domain::account::holds_everything;
 use crate::domain::grant::{Window, window};
@@ -158,8 +159,9 @@ impl Weighing<'_> {
         let share = reaching.iter().find(|offer| known && sight::shown_by(offer));
         match (sight, share) {
             (Sight::Seen, _) => {
-                let message = format!("device {id} lies within what {name} sees");
-                self.step("R4", subject.key.clone(), Effect::Shows, &message);
+                let (object, held) = held_by(subject, &question.device);
+                let message = format!("device {id} is held by {held}, which lies within what {name} sees");
+                self.step("R4", object, Effect::Shows, &message);
                 true
             }
             (_, Some(share)) => {
@@ -251,7 +253,7 @@ impl Weighing<'_> {
         for offer in reaching.iter().filter(|offer| concerns(question, offer)) {
             let grant = Source {
                 object: Some(offer.key.clone()),
-                name: offer.key.to_string(),
+                name: format!("{}{}", offer.key, given_to(offer, subject)),
                 rules: &offer.permissions,
                 denied: Ground::DeniedByGrant,
                 allowed: Ground::AllowedByGrant,
@@ -287,7 +289,7 @@ impl Weighing<'_> {
         if self.denied.is_none() && self.allowed.is_none() {
             let Question { operation, resource, .. } = self.question;
             let message = format!(
-                "no rule allows {} to {} on {}, and the default is deny",
+                "no rule allows {} to {} {}, and the default is deny",
                 self.subject.username,
                 operation.as_str(),
                 resource.as_str()
@@ -309,6 +311,37 @@ impl Weighing<'_> {
             );
         }
         Decision { allowed: reason.allows(), reason, message, filtered, steps }
+    }
+}
+
+/// By which of its receivers a grant reaches the account.
+fn given_to(offer: &Offer, subject: &Subject) -> String {
+    let path = || subject.tenant.own().map(|level| level.path.as_str()).unwrap_or_default();
+    match reach::reaches(offer, subject) {
+        None => String::new(),
+        Some(Via::Account) => format!(" (given to {} by name)", subject.username),
+        Some(Via::Group(group)) => format!(" (given to the group {group})"),
+        Some(Via::Tenant) => format!(" (given to the accounts of tenant {})", path()),
+    }
+}
+
+/// Who holds the device that is asked about, and how that is said.
+fn held_by(subject: &Subject, device: &Option<Named<Device>>) -> (Option<ObjectKey>, String) {
+    let Some(Named::Known(device)) = device else { return (None, "nobody".to_owned()) };
+    match &device.holder {
+        Holder::Nobody => (None, "nobody".to_owned()),
+        Holder::Tenant(line) => {
+            let path = line.own().map(|level| level.path.as_str()).unwrap_or_default();
+            (line.own().and_then(|level| level.key.clone()), format!("tenant {path} itself"))
+        }
+        Holder::Account(person) if person.id == subject.id => {
+            (subject.key.clone(), format!("the account {} itself", subject.username))
+        }
+        Holder::Account(person) => {
+            let path = person.tenant.own().map(|level| level.path.as_str()).unwrap_or_default();
+            let who = person.key.as_ref().map_or_else(|| "an account".to_owned(), ToString::to_string);
+            (person.key.clone(), format!("{who} of tenant {path}"))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::account::{IndividualSource, Ref};
 use crate::domain::capability::Capability;
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::tenant::Chain;
+use crate::domain::tier::Tier;
 
 /// One fact that mattered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn weigh(manager: &Manager, home: &Chain, act: &Act<'_>, what: &str) -> Vec<
             format!(
                 "{what} does not exist, or does not lie where {who} may administer: in its tenant or below"
             ),
-            format!("correct the name, or ask for an account of the tenant of {what} or of one above it"),
+            format!("correct the name, or use an account of the tenant of {what} or of one above it"),
         ));
         return findings;
     };
@@ -65,6 +66,17 @@ pub fn weigh(manager: &Manager, home: &Chain, act: &Act<'_>, what: &str) -> Vec<
     findings.extend(bringing(manager, act.needs));
     findings.extend(scope(manager, act, what));
     findings
+}
+
+/// Why nobody manages the tenant that it belongs to.
+pub fn own_tenant(manager: &Manager, key: &ObjectKey) -> Finding {
+    let who = &manager.account.settings.username;
+    Finding::denies(
+        "R2",
+        Some(key.clone()),
+        format!("{key} is the tenant of {who}, and a tenant is managed from above it"),
+        format!("use an account of a tenant above {key}"),
+    )
 }
 
 /// Whether the account may do anything at all.
@@ -160,7 +172,7 @@ fn rank(manager: &Manager, subject: &Subject<'_>) -> Finding {
     let message =
         format!("account {who} is {own} and manages {} accounts; {} is {other}", own.creates(), subject.key);
     let change =
-        format!("lower spec.tier of {}, or ask for an account of a higher tier than {other}", subject.key);
+        format!("lower spec.tier of {}, or use an account of a higher tier than {other}", subject.key);
     Finding::denies("R1", object, message, change)
 }
 

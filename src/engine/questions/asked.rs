@@ -43,7 +43,12 @@ pub enum Malformed {
         /// `account` or `creator`.
         part: &'static str,
     },
-    /// The operation or the resource.
+    /// The operation, which may also name a right.
+    #[error(
+        "operation must be a dotted word of [a-z0-9-]+ such as view, at most {WORD} characters long (a.* asks about a and all under it, * about everything), or a capability such as ManageUsers"
+    )]
+    Operation,
+    /// The resource.
     #[error(
         "{part} must be a dotted word of [a-z0-9-]+ such as view or cameras.archive, at most {WORD} characters long; a.* asks about a and all under it, * about everything"
     )]
@@ -69,6 +74,7 @@ impl Malformed {
     pub const fn part(&self) -> &'static str {
         match self {
             Self::Account { part } | Self::Word { part } => part,
+            Self::Operation => "operation",
             Self::Device => "device",
             Self::Thing | Self::Subscription => "object",
         }
@@ -88,7 +94,7 @@ impl Asked {
     ) -> Result<Self, Malformed> {
         Ok(Self {
             account: name("account", account)?,
-            operation: word("operation", operation)?,
+            operation: word("operation", operation).map_err(|_| Malformed::Operation)?,
             resource: word("resource", resource)?,
             device: device.map(id).transpose()?,
             creator: creator.map(|creator| name("creator", creator)).transpose()?,

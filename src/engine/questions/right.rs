@@ -377,7 +377,12 @@ async fn judge(
     for (within, target) in acts {
         let act = Act { key, needs, within, target };
         verdict = verdict.and_then(|()| permit(&authority, &act));
-        for finding in weigh(&manager, home, &act, &thing.to_string()) {
+        let at_home = !within.contains(manager.account.tenant) && chain.contains(manager.account.tenant);
+        let weighed = match at_home {
+            true => vec![why::own_tenant(&manager, key)],
+            false => weigh(&manager, home, &act, &thing.to_string()),
+        };
+        for finding in weighed {
             if !findings.contains(&finding) {
                 findings.push(finding);
             }
@@ -397,7 +402,7 @@ fn of_subscription(manager: &Manager, home: &Chain, key: &ObjectKey, chain: &Cha
     };
     let change = match (&verdict, owner) {
         (Err(_), Some(_)) => {
-            Some(format!("ask for the owner of {key}: once set, the owner cannot be changed"))
+            Some(format!("use the account of the owner of {key}: once set, the owner cannot be changed"))
         }
         (Err(_), None) => Some(format!(
             "name the account as the owner of {key} in spec.ownerRef, if it belongs to that tenant"
