@@ -455,3 +455,77 @@ FROM (
            OR CASE giver.tier WHEN 'Root' THEN 3 WHEN 'SuperAdmin' THEN 2 WHEN 'Admin' THEN 1 ELSE 0 END
             > CASE c.tier WHEN 'Root' THEN 3 WHEN 'SuperAdmin' THEN 2 WHEN 'Admin' THEN 1 ELSE 0 END)
 ) AS m;
+
+-- The triggers of migration 8 in words that SQLite before 3.44 reads, too: other
+-- programs open the file with the library that they have, and that one reads
+-- the whole schema first.
+DROP TRIGGER line_begins;
+DROP TRIGGER line_ends;
+DROP TRIGGER line_changes;
+DROP TRIGGER account_role_standing_begins;
+DROP TRIGGER account_role_standing_changes;
+DROP TRIGGER account_role_standing_ends;
+DROP TRIGGER account_group_standing_begins;
+DROP TRIGGER account_group_standing_ends;
+DROP TRIGGER account_ancestor_standing_begins;
+DROP TRIGGER account_ancestor_standing_ends;
+DROP TRIGGER receivers_begin;
+DROP TRIGGER receivers_end;
+CREATE TRIGGER line_begins AFTER INSERT ON tenant_ancestor BEGIN
+    UPDATE tenant SET line = (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(t.id, t.path, t.enabled, t.permitted, o.namespace, o.name) AS v FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object o ON o.id = t.object_id WHERE a.tenant_id = tenant.id ORDER BY a.distance) AS x) WHERE id = NEW.tenant_id;
+END;
+CREATE TRIGGER line_ends AFTER DELETE ON tenant_ancestor BEGIN
+    UPDATE tenant SET line = (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(t.id, t.path, t.enabled, t.permitted, o.namespace, o.name) AS v FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object o ON o.id = t.object_id WHERE a.tenant_id = tenant.id ORDER BY a.distance) AS x) WHERE id = OLD.tenant_id;
+END;
+CREATE TRIGGER line_changes AFTER UPDATE OF path, enabled, permitted, object_id ON tenant
+    WHEN NEW.path <> OLD.path OR NEW.enabled <> OLD.enabled OR NEW.permitted <> OLD.permitted OR NEW.object_id IS NOT OLD.object_id BEGIN
+    UPDATE tenant SET line = (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(t.id, t.path, t.enabled, t.permitted, o.namespace, o.name) AS v FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object o ON o.id = t.object_id WHERE a.tenant_id = tenant.id ORDER BY a.distance) AS x) WHERE id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = NEW.id);
+END;
+CREATE TRIGGER account_role_standing_begins AFTER INSERT ON account_role BEGIN
+    UPDATE account SET standing = json_array(
+        (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.namespace, r.name, r.revision, json(r.content)) AS v FROM account_role r WHERE r.account_id = account.id ORDER BY r.position, r.namespace, r.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT g.name AS v FROM account_group g WHERE g.account_id = account.id ORDER BY g.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT a.ancestor_id AS v FROM account_ancestor a WHERE a.account_id = account.id ORDER BY a.distance) AS x)) WHERE id = NEW.account_id;
+END;
+CREATE TRIGGER account_role_standing_changes AFTER UPDATE ON account_role BEGIN
+    UPDATE account SET standing = json_array(
+        (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.namespace, r.name, r.revision, json(r.content)) AS v FROM account_role r WHERE r.account_id = account.id ORDER BY r.position, r.namespace, r.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT g.name AS v FROM account_group g WHERE g.account_id = account.id ORDER BY g.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT a.ancestor_id AS v FROM account_ancestor a WHERE a.account_id = account.id ORDER BY a.distance) AS x)) WHERE id = NEW.account_id;
+END;
+CREATE TRIGGER account_role_standing_ends AFTER DELETE ON account_role BEGIN
+    UPDATE account SET standing = json_array(
+        (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.namespace, r.name, r.revision, json(r.content)) AS v FROM account_role r WHERE r.account_id = account.id ORDER BY r.position, r.namespace, r.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT g.name AS v FROM account_group g WHERE g.account_id = account.id ORDER BY g.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT a.ancestor_id AS v FROM account_ancestor a WHERE a.account_id = account.id ORDER BY a.distance) AS x)) WHERE id = OLD.account_id;
+END;
+CREATE TRIGGER account_group_standing_begins AFTER INSERT ON account_group BEGIN
+    UPDATE account SET standing = json_array(
+        (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.namespace, r.name, r.revision, json(r.content)) AS v FROM account_role r WHERE r.account_id = account.id ORDER BY r.position, r.namespace, r.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT g.name AS v FROM account_group g WHERE g.account_id = account.id ORDER BY g.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT a.ancestor_id AS v FROM account_ancestor a WHERE a.account_id = account.id ORDER BY a.distance) AS x)) WHERE id = NEW.account_id;
+END;
+CREATE TRIGGER account_group_standing_ends AFTER DELETE ON account_group BEGIN
+    UPDATE account SET standing = json_array(
+        (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.namespace, r.name, r.revision, json(r.content)) AS v FROM account_role r WHERE r.account_id = account.id ORDER BY r.position, r.namespace, r.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT g.name AS v FROM account_group g WHERE g.account_id = account.id ORDER BY g.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT a.ancestor_id AS v FROM account_ancestor a WHERE a.account_id = account.id ORDER BY a.distance) AS x)) WHERE id = OLD.account_id;
+END;
+CREATE TRIGGER account_ancestor_standing_begins AFTER INSERT ON account_ancestor BEGIN
+    UPDATE account SET standing = json_array(
+        (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.namespace, r.name, r.revision, json(r.content)) AS v FROM account_role r WHERE r.account_id = account.id ORDER BY r.position, r.namespace, r.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT g.name AS v FROM account_group g WHERE g.account_id = account.id ORDER BY g.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT a.ancestor_id AS v FROM account_ancestor a WHERE a.account_id = account.id ORDER BY a.distance) AS x)) WHERE id = NEW.account_id;
+END;
+CREATE TRIGGER account_ancestor_standing_ends AFTER DELETE ON account_ancestor BEGIN
+    UPDATE account SET standing = json_array(
+        (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.namespace, r.name, r.revision, json(r.content)) AS v FROM account_role r WHERE r.account_id = account.id ORDER BY r.position, r.namespace, r.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT g.name AS v FROM account_group g WHERE g.account_id = account.id ORDER BY g.name) AS x),
+        (SELECT json_group_array(x.v) FROM (SELECT a.ancestor_id AS v FROM account_ancestor a WHERE a.account_id = account.id ORDER BY a.distance) AS x)) WHERE id = OLD.account_id;
+END;
+CREATE TRIGGER receivers_begin AFTER INSERT ON grant_receiver BEGIN
+    UPDATE device_grant SET receivers = (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.account_id, r.tenant_id, r.group_name) AS v FROM grant_receiver r WHERE r.grant_id = device_grant.id ORDER BY r.position) AS x) WHERE id = NEW.grant_id;
+END;
+CREATE TRIGGER receivers_end AFTER DELETE ON grant_receiver BEGIN
+    UPDATE device_grant SET receivers = (SELECT json_group_array(json(x.v)) FROM (SELECT json_array(r.account_id, r.tenant_id, r.group_name) AS v FROM grant_receiver r WHERE r.grant_id = device_grant.id ORDER BY r.position) AS x) WHERE id = OLD.grant_id;
+END;
