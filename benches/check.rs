@@ -1,8 +1,9 @@
 //! What one check costs beside the plainest question that there is, one row by
 //! its primary key, over the same connection and taking turns; in a world of
 //! 10,000 devices and in one of 1,000,000, both with 1,000 tenants, 20,000
-//! accounts and 3,700 grants. `make bench` runs this. It needs PostgreSQL and
-//! writes two schemas of its own into the database.
+//! accounts and 3,700 grants. Beside that what one question to each view about
+//! one account or one device takes. `make bench` runs this. It needs PostgreSQL
+//! and writes two schemas of its own into the database.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on shall stop")]
 
@@ -16,6 +17,21 @@ use tenantry::store::Store;
 const WORLDS: [(&str, u64); 2] = [("bench_small", 10_000), ("bench_large", 1_000_000)];
 const ROUNDS: usize = 10_000;
 const WARM: usize = 1_000;
+/// Questions to the views that programs ask about one account or one device.
+const VIEWS: [(&str, &str); 6] = [
+    (
+        "effective_device_access, account",
+        "SELECT * FROM effective_device_access WHERE username = 'user-' || $1",
+    ),
+    (
+        "effective_device_access, device",
+        "SELECT * FROM effective_device_access WHERE device_id = 'device-0000' || $1",
+    ),
+    ("account_capabilities, account", "SELECT * FROM account_capabilities WHERE username = 'user-' || $1"),
+    ("visible_creators, account", "SELECT * FROM visible_creators WHERE username = 'user-' || $1"),
+    ("visible_creators, creator", "SELECT * FROM visible_creators WHERE creator_username = 'user-' || $1"),
+    ("project_members, account", "SELECT * FROM project_members WHERE username = 'user-' || $1"),
+];
 
 /// The next number below `most`; always the same ones.
 struct Numbers(u64);
@@ -41,6 +57,20 @@ fn at(times: &mut [Duration], share: f64) -> f64 {
     times[place.min(times.len() - 1)].as_secs_f64() * 1e6
 }
 
+/// What a question to each view takes.
+async fn views(connection: &mut PgConnection) {
+    for (what, sql) in VIEWS {
+        let mut times = vec![];
+        // Accounts of leaves; devices have eight digits.
+        for number in 4_000..4_060 {
+            let start = Instant::now();
+            sqlx::query(sql).bind(number.to_string()).fetch_all(&mut *connection).await.unwrap();
+            times.push(start.elapsed());
+        }
+        println!("  {what:<34} {:>8.1} ms", at(&mut times, 0.5) / 1e3);
+    }
+}
+
 async fn world(url: &str, schema: &str, devices: u64) -> Questions {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let fresh = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
@@ -52,6 +82,8 @@ async fn world(url: &str, schema: &str, devices: u64) -> Questions {
     let mut connection = PgConnection::connect(&url).await.unwrap();
     let rows = include_str!("check/world.sql").replace(":DEVICES:", &devices.to_string());
     sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
+    println!("{devices} devices: one question to a view, p50");
+    views(&mut connection).await;
     Questions::new(store)
 }
 

@@ -47,6 +47,20 @@ pub async fn open(settings: &Settings) -> Result<Store, AppError> {
     Ok(store)
 }
 
+/// The database file that is missing, if the settings name SQLite.
+pub fn missing(settings: &Settings) -> Option<PathBuf> {
+    store::sqlite_path(&settings.database_url).filter(|path| !path.exists())
+}
+
+/// As [`open`], for a question: an empty database in a wrong place would answer
+/// that everything is denied.
+pub async fn open_existing(settings: &Settings) -> Result<Store, AppError> {
+    match missing(settings) {
+        Some(path) => Err(AppError::NoDatabase { path }),
+        None => open(settings).await,
+    }
+}
+
 /// An engine for one source, under the key that the database knows.
 pub async fn engine(
     settings: &Settings,

@@ -25,6 +25,14 @@ pub enum AppError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A question to a database that nobody has made.
+    #[error(
+        "there is no database {path}: name it by --database-url, or make it by `tenantry apply` or `tenantry run`"
+    )]
+    NoDatabase {
+        /// The file.
+        path: PathBuf,
+    },
     /// The key of links.
     #[error(transparent)]
     Key(#[from] KeyError),

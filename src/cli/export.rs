@@ -66,7 +66,7 @@ const HEADER: [&str; 11] = [
 impl Export {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
         let Command::Users(Users { format: Table::Csv, reader }) = self.command;
-        let questions = Questions::new(app::open(settings).await?);
+        let questions = Questions::new(app::open_existing(settings).await?);
         let mut after = String::new();
         let mut begun = false;
         loop {

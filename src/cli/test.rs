@@ -95,14 +95,14 @@ impl Test {
     async fn store(&self, settings: &Settings, loaded: &Loaded) -> Result<Store, Fail> {
         if loaded.objects.is_empty() {
             return match &self.devices {
-                None => Ok(app::open(settings).await?),
+                None => Ok(app::open_existing(settings).await?),
                 Some(_) => Err(Fail::Usage(
                     "--devices is for objects judged on an empty database, and -f holds none".to_owned(),
                 )),
             };
         }
         if self.on_database {
-            let store = app::open(settings).await?.rehearsal().await?;
+            let store = app::open_existing(settings).await?.rehearsal().await?;
             tell_refused(&self.applied_as.rehearse(&store, loaded, &self.path).await?);
             return Ok(store);
         }

@@ -14,9 +14,9 @@ use super::what_if::WhatIf;
 use crate::config::Settings;
 use crate::domain::access::rules::InForce;
 use crate::domain::account::{Ref, Scope};
-use crate::engine::questions::{DeviceRights, Right, Rules};
+use crate::engine::questions::{Asked, DeviceRights, Right, Rules};
 
-const PAGE: usize = 2_000;
+const PAGE: usize = 500;
 const SUBSCRIPTION: &str = "ManageSubscription";
 
 /// What may this account do? Its rules, rights and devices, each with the reason
@@ -125,6 +125,8 @@ impl From<Rules> for Head {
 
 impl WhatCan {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
+        // A name that can be no account's is wrong usage, as in a check.
+        Asked::new(&self.account, "view", "device", None, None).map_err(Fail::usage)?;
         let questions = self.what_if.questions(settings).await?;
         let unknown = || Fail::Because("no account has this username or e-mail: correct it".to_owned());
         let head = Head::from(questions.rules_of(&self.account).await?.ok_or_else(unknown)?);

@@ -63,15 +63,18 @@ impl WhatIf {
 
     /// The database, or what it would be, and the files if there are any.
     pub(super) async fn store(&self, settings: &Settings) -> Result<(Store, Option<Loaded>), Fail> {
-        let store = app::open(settings).await?;
-        let Some(path) = &self.path else { return Ok((store, None)) };
+        let Some(path) = &self.path else { return Ok((app::open_existing(settings).await?, None)) };
         let loaded = files::load(path);
         loaded.faults.iter().for_each(|fault| out_error(&format!("error: {fault}")));
         if loaded.objects.is_empty() {
             let path = path.display();
             return Err(Fail::Because(format!("{path} holds no object of Tenantry: check the path")));
         }
-        let rehearsal = store.rehearsal().await?;
+        // Where nothing has been applied yet, it would be the first.
+        let rehearsal = match app::missing(settings) {
+            Some(_) => files::in_memory().await?,
+            None => app::open(settings).await?.rehearsal().await?,
+        };
         tell_refused(&self.source.rehearse(&rehearsal, &loaded, path).await?);
         Ok((rehearsal, Some(loaded)))
     }

@@ -147,4 +147,27 @@ async fn a_malformed_question_is_wrong_usage_and_said_in_one_line() {
         assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
     }
     assert!(!place.path("tenantry.db").exists(), "nothing was opened");
+    let finished = place.call(&["what-can", ""]).await;
+    assert_eq!(finished.code(), Some(2), "{finished:?}");
+
+    // An empty database in a wrong place would say that all is denied.
+    place.write("test.yaml", "- {account: kim, may: view, resource: device}\n");
+    for arguments in [
+        &["check", "kim", "view", "device"][..],
+        &["explain", "kim", "ManageUsers", "tenant/a/b"],
+        &["who-can", "view", "device"],
+        &["what-can", "kim"],
+        &["test", "-f", "test.yaml"],
+        &["export", "users", "--format", "csv"],
+    ] {
+        let missing = "error: there is no database tenantry.db: name it by --database-url, or make it by `tenantry apply` or `tenantry run`";
+        super::fails(&place.call(arguments).await, 1, missing);
+        assert!(!place.path("tenantry.db").exists(), "{arguments:?}");
+    }
+    // What would be if files were applied can be asked before any are.
+    place.write("objects/a.yaml", super::tenant("acme", "{}"));
+    place.write("objects/b.yaml", account("ada", "  tier: Root\n"));
+    let finished = place.call(&["check", "ada", "view", "dashboard", "-f", "objects"]).await;
+    assert_eq!(finished.code(), Some(0), "{finished:?}");
+    assert!(!place.path("tenantry.db").exists());
 }

@@ -159,7 +159,7 @@ impl Weighing<'_> {
         let share = reaching.iter().find(|offer| known && sight::shown_by(offer));
         match (sight, share) {
             (Sight::Seen, _) => {
-                let (object, held) = held_by(subject, &question.device);
+                let (object, held) = held_by(subject, question.device.as_ref());
                 let message = format!("device {id} is held by {held}, which lies within what {name} sees");
                 self.step("R4", object, Effect::Shows, &message);
                 true
@@ -326,7 +326,7 @@ fn given_to(offer: &Offer, subject: &Subject) -> String {
 }
 
 /// Who holds the device that is asked about, and how that is said.
-fn held_by(subject: &Subject, device: &Option<Named<Device>>) -> (Option<ObjectKey>, String) {
+fn held_by(subject: &Subject, device: Option<&Named<Device>>) -> (Option<ObjectKey>, String) {
     let Some(Named::Known(device)) = device else { return (None, "nobody".to_owned()) };
     match &device.holder {
         Holder::Nobody => (None, "nobody".to_owned()),

@@ -169,8 +169,11 @@ fn rank(manager: &Manager, subject: &Subject<'_>) -> Finding {
         let message = format!("account {who} is {own} and outranks {}, which is {other}", subject.key);
         return Finding::new("R1", object, Effect::Allows, message);
     }
-    let message =
-        format!("account {who} is {own} and manages {} accounts; {} is {other}", own.creates(), subject.key);
+    let manages = match own {
+        Tier::Basic => "nobody".to_owned(),
+        _ => format!("{} accounts", own.creates()),
+    };
+    let message = format!("account {who} is {own} and manages {manages}; {} is {other}", subject.key);
     let change =
         format!("lower spec.tier of {}, or use an account of a higher tier than {other}", subject.key);
     Finding::denies("R1", object, message, change)

@@ -35,10 +35,10 @@ use super::{Asked, AskedRight, NoObject, Questions, RERUNS, current};
 pub const OPERATIONS: [&str; 4] = ["view", "operate", "manage", "share"];
 
 /// Candidates read by one statement.
-const PAGE: usize = 2_000;
+const PAGE: usize = 500;
 /// Candidates looked at for one answer: a page may be short, and then says
 /// where to go on.
-const LOOKED_AT: usize = 6_000;
+const LOOKED_AT: usize = 5_000;
 
 /// A part of a long list.
 #[derive(Clone, Debug, PartialEq, Eq)]
