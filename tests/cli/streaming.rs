@@ -42,7 +42,7 @@ fn what_can(place: &Place, database: &str, form: &[&str]) -> (usize, u64) {
 /// A Root whose tenant holds so many devices.
 async fn peaks(database: &str, devices: usize) -> [u64; 2] {
     let place = Place::with(&format!("{}{}", tenant("acme", "{}"), account("ada", "  tier: Root\n")));
-    place.write("key", [7; 32]);
+    place.write("key", "07".repeat(32));
     let setting = ["--database-url", database, "--key-file", "key"];
     let applied = place.call(&[&["apply", "-f", "objects"], &setting[..]].concat()).await;
     assert_eq!(applied.code(), Some(0), "{applied:?}");

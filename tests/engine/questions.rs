@@ -70,7 +70,7 @@ spec: {{tenantRef: {{name: acme}}, {VIEW}}}")).await);
         let answer = device(&world, "KIM@example.org", "d1").await;
         assert_eq!((answer.allowed, answer.active, answer.reason), (true, false, Ground::AllowedByRole));
         let sees = answer.steps[0].object.as_ref().unwrap();
-        assert_eq!((answer.steps[0].effect, sees.name.as_str(), sees.generation), (Effect::Shows, "kim", Some(2)));
+        assert_eq!((answer.steps[0].effect, sees.name.as_str(), sees.generation), (Effect::Shows, "acme", Some(1)));
         let step = answer.steps.iter().find(|step| step.effect == Effect::Allows).unwrap();
         let role = step.object.as_ref().unwrap();
         assert_eq!((role.name.as_str(), role.generation), ("operator", Some(1)));

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::domain::access::answer::Ground;
 use crate::domain::access::decide;
-use crate::domain::access::reach;
 use crate::domain::access::facts::{Named, Offer, Question, Subject};
+use crate::domain::access::reach;
 use crate::domain::access::rules::{InForce, without_device};
 use crate::domain::access::sight::{self, Sight};
 use crate::domain::account::Scope;
