@@ -176,6 +176,7 @@ async fn wrong_usage_is_exit_code_2_and_a_missing_sender_is_told() {
         done.stderr.trim(),
         "error: there is no sender: give --mail-from, or spec.mail.from of a Tenant"
     );
+    place.applied(&[]).await;
     let done = place.call(&["mail", "test", "--to", "kim@acme.example", "--tenant", "default/nobody"]).await;
     assert_eq!(done.code(), Some(1));
     assert!(done.stderr.contains("no tenant default/nobody is in the database"), "{done:?}");
