@@ -25,6 +25,7 @@ crds: ## write crds/ anew from the Rust types
 
 docs: ## write the generated pages of docs/ anew
 	TENANTRY_WRITE_DOCS=1 cargo test --locked --quiet --test reasons
+	TENANTRY_WRITE_DOCS=1 cargo test --locked --quiet --test http -- the_document_in_the_tree the_page_lists
 
 bench: ## measure passes, large Assigns, checks, views and the outbox, on SQLite and a throw-away PostgreSQL; ARGS go to cargo bench
 	@tests/tools/run-bench $(ARGS)

@@ -7,6 +7,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on shall stop")]
 
+#[path = "check/over_http.rs"]
+mod over_http;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -146,7 +149,8 @@ async fn measure(url: &str) {
         let growth = [0.5, 0.99].map(|share| of(WORLDS[1].1, what, share) / of(WORLDS[0].1, what, share));
         println!("{what}: {:.2} and {:.2} times with a hundred times the devices", growth[0], growth[1]);
     }
-    for (_, questions) in worlds {
+    for (devices, questions) in worlds {
+        over_http::measure(&questions, devices).await;
         questions.store().close().await;
     }
 }

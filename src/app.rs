@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Settings;
 use crate::engine::{Engine, RootNamespaces};
 use crate::store::{self, Store};
+use crate::web::Tokens;
 
 pub use error::AppError;
 pub use key::{KeyError, default_file as default_key_file, read as read_key};
@@ -72,6 +73,14 @@ pub async fn engine(
     let engine = Engine::new(store, source, roots, key, rand::random());
     engine.check_key().await?;
     Ok(engine)
+}
+
+/// How many service tokens `--service-tokens-file` holds; none without a file.
+pub async fn count_service_tokens(settings: &Settings) -> Result<Option<usize>, AppError> {
+    match &settings.service_tokens_file {
+        None => Ok(None),
+        Some(path) => Ok(Some(Tokens::read(Some(path.clone())).await?.len())),
+    }
 }
 
 /// The name of a source of files: what was given, else the canonical path.

@@ -93,6 +93,11 @@ pub struct Shared {
     #[arg(long, global = true, value_name = "FILE", env = "TENANTRY_KEY_FILE")]
     pub key_file: Option<PathBuf>,
 
+    /// The service tokens of programs that ask at /v1, a line each: NAME:SHA256 or
+    /// NAME:SHA256:SCOPES; read again when it changes [default: none, and /v1 answers nobody]
+    #[arg(long, global = true, value_name = "FILE", env = "TENANTRY_SERVICE_TOKENS_FILE")]
+    pub service_tokens_file: Option<PathBuf>,
+
     /// What to log, such as info or tenantry=debug [default: info in a cluster, else warn]
     #[arg(long, global = true, value_name = "FILTER", env = "TENANTRY_LOG")]
     pub log: Option<String>,
@@ -160,6 +165,8 @@ pub struct Settings {
     pub ops_listen: Address,
     /// `--key-file`
     pub key_file: Option<PathBuf>,
+    /// `--service-tokens-file`
+    pub service_tokens_file: Option<PathBuf>,
     /// `--mail-allow-hosts`, which only `run` takes.
     pub mail_allow_hosts: Vec<String>,
 }
@@ -199,6 +206,7 @@ impl Shared {
             listen,
             ops_listen,
             key_file,
+            service_tokens_file,
             log: _,
             log_format: _,
         } = self;
@@ -214,6 +222,7 @@ impl Shared {
             listen: address("--listen", listen)?,
             ops_listen: address("--ops-listen", ops_listen)?,
             key_file: key_file.clone().filter(|path| !path.as_os_str().is_empty()),
+            service_tokens_file: service_tokens_file.clone().filter(|path| !path.as_os_str().is_empty()),
             mail_allow_hosts: vec![],
         })
     }

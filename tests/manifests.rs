@@ -103,6 +103,15 @@ fn an_overlay_names_a_version_of_the_image_and_every_setting_that_it_refers_to()
         let container = &pod["containers"][0];
         let image = container["image"].as_str().unwrap();
         assert_eq!(image, concat!("tenantry:", env!("CARGO_PKG_VERSION")), "{folder}");
+        // Programs are let in by a Secret that need not be there.
+        let secret =
+            pod["volumes"].as_sequence().unwrap().iter().find(|v| v["name"] == "service-tokens").unwrap();
+        assert_eq!(secret["secret"]["optional"], true, "{folder}");
+        let mount =
+            container["volumeMounts"].as_sequence().unwrap().iter().find(|m| m["name"] == "service-tokens");
+        let path = mount.unwrap()["mountPath"].as_str().unwrap();
+        let written = std::fs::read_to_string(in_tree(folder).join("settings.env")).unwrap();
+        assert!(written.contains(&format!("#TENANTRY_SERVICE_TOKENS_FILE={path}/tokens")), "{folder}");
         let settings = container["envFrom"][0]["configMapRef"]["name"].as_str().unwrap();
         assert!(of_kind(&all, "ConfigMap").iter().any(|map| map["metadata"]["name"] == settings));
     }

@@ -11,7 +11,7 @@ use crate::files::WatchError;
 use crate::mail::{AddressError, CaError, ComposeError, SendError, TemplateError};
 use crate::outbox::Unready;
 use crate::store::StoreError;
-use crate::web::ServeError;
+use crate::web::{ServeError, TokensError};
 
 /// Why a command cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,9 @@ pub enum AppError {
     /// The pages or the operations port.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// `--service-tokens-file`
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// The cluster.
     #[error(transparent)]
     Controller(#[from] ControllerError),

@@ -17,7 +17,7 @@ use crate::controller::{self, ControllerConfig};
 use crate::engine::{Engine, RootNamespaces, Surroundings};
 use crate::files::{self, FileSurroundings, Listener, Options, Passes, Prune};
 use crate::store::{self, Store};
-use crate::web::{self, Operations, Outside, Readiness};
+use crate::web::{self, Operations, Outside, Programs, Readiness, Tokens};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub struct Prepared {
     settings: Settings,
     pages: TcpListener,
     operations: TcpListener,
+    tokens: Tokens,
     store: Store,
     lock: Option<RunLock>,
 }
@@ -47,8 +48,9 @@ pub async fn prepare(settings: Settings) -> Result<Prepared, AppError> {
     };
     let pages = web::listen(settings.listen.at, settings.listen.flag).await?;
     let operations = web::listen(settings.ops_listen.at, settings.ops_listen.flag).await?;
+    let tokens = Tokens::read(settings.service_tokens_file.clone()).await?;
     let store = open(&settings).await?;
-    Ok(Prepared { settings, pages, operations, store, lock })
+    Ok(Prepared { settings, pages, operations, tokens, store, lock })
 }
 
 impl Prepared {
@@ -140,7 +142,7 @@ impl Running {
         mut registry: Registry,
         stop: Stop,
     ) -> Result<Self, AppError> {
-        let Prepared { settings, pages, operations, store, lock } = prepared;
+        let Prepared { settings, pages, operations, tokens, store, lock } = prepared;
         let readiness = Readiness::default();
         let Mails { base, world, public_only } = mails;
         let post = Post::new(&settings, engine.clone(), base, world, public_only)?;
@@ -148,7 +150,11 @@ impl Running {
         let mut running = Self { parts: JoinSet::new(), readiness: readiness.clone(), stop, _lock: lock };
         let soft = || running.stop.soft.clone();
         let outside = Outside::new(settings.public_url.as_deref(), settings.trusted_proxies.clone());
-        let served = web::serve(pages, web::pages(engine.clone(), outside), soft());
+        let calls = web::Metrics::default();
+        calls.register(&mut registry);
+        let programs = Programs::new(engine.clone(), tokens.clone(), calls, settings.public_url.as_deref());
+        let served = web::serve(pages, web::site(engine.clone(), outside, programs), soft());
+        let followed = tokens.follow(soft());
         let state = Operations { store, readiness, registry: Arc::new(registry) };
         // Health is told until the very end.
         let watched = web::serve(operations, web::operations(state), running.stop.hard.clone());
@@ -156,6 +162,10 @@ impl Running {
         let sealed = keep_sealing(engine.clone(), soft());
         running.spawn(async { served.await.map_err(AppError::from) });
         running.spawn(async { watched.await.map_err(AppError::from) });
+        running.spawn(async {
+            followed.await;
+            Ok(())
+        });
         running.spawn(async {
             posted.await;
             Ok(())

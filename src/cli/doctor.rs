@@ -58,6 +58,7 @@ impl Doctor {
         findings.push(("pages", port(&settings.listen)));
         findings.push(("health", port(&settings.ops_listen)));
         findings.push(("links", links(settings)));
+        findings.push(("programs", programs(settings).await));
         if !self.no_cluster {
             findings.extend(cluster::look().await);
         }
@@ -294,6 +295,15 @@ fn links(settings: &Settings) -> Finding {
         (false, false) => {
             Finding::Warn(format!("{url} is not protected: passwords are chosen there; use https://"))
         }
+    }
+}
+
+async fn programs(settings: &Settings) -> Finding {
+    match app::count_service_tokens(settings).await {
+        Ok(None) => Finding::Ok("no --service-tokens-file: /v1 answers nobody".to_owned()),
+        Ok(Some(0)) => Finding::Warn("the service tokens file holds no token: /v1 answers nobody".to_owned()),
+        Ok(Some(count)) => Finding::Ok(format!("{count} service tokens for /v1")),
+        Err(error) => Finding::Fail(chain(&error)),
     }
 }
 

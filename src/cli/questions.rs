@@ -8,7 +8,7 @@ use super::fail::Fail;
 use super::out::{Format, Out, tame};
 use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::engine::questions::{Answer, Asked, AskedRight, Checked, Object, RightAnswer, Step};
+use crate::engine::questions::{Ask, Asked, AskedRight, Object, Said, Step};
 
 /// What is asked.
 #[derive(Args)]
@@ -39,36 +39,29 @@ struct Asking {
 }
 
 impl Asking {
-    fn asked(&self) -> Result<Asked, Fail> {
-        let (resource, device) = match self.resource.split_once('/') {
-            Some((resource, device)) => (resource, Some(device)),
-            None => (self.resource.as_str(), None),
-        };
-        Asked::new(&self.account, &self.operation, resource, device, self.creator.as_deref())
-            .map_err(Fail::usage)
-    }
-
-    /// The answer; `why` asks for the steps that led there, too.
-    async fn said(&self, settings: &Settings, why: bool) -> Result<Said, Fail> {
+    fn ask(&self) -> Result<Ask, Fail> {
         if let Some(capability) = AskedRight::capability(&self.operation) {
             if self.creator.is_some() {
                 return Err(Fail::Usage("--creator belongs to questions about operations".to_owned()));
             }
             let source = self.what_if.source();
             let asked = AskedRight::new(&self.account, capability, &self.resource, source);
-            let asked = asked.map_err(Fail::usage)?;
-            let questions = self.what_if.questions(settings).await?;
-            let answer = questions.ask_right(&asked).await?;
-            questions.store().close().await;
-            return Ok(Said::right(answer));
+            return asked.map(Ask::Right).map_err(Fail::usage);
         }
-        let asked = self.asked()?;
-        let questions = self.what_if.questions(settings).await?;
-        let said = if why {
-            Said::access(questions.ask(&asked).await?)
-        } else {
-            Said::checked(questions.check(&asked).await?)
+        let (resource, device) = match self.resource.split_once('/') {
+            Some((resource, device)) => (resource, Some(device)),
+            None => (self.resource.as_str(), None),
         };
+        Asked::new(&self.account, &self.operation, resource, device, self.creator.as_deref())
+            .map(Ask::Access)
+            .map_err(Fail::usage)
+    }
+
+    /// The answer; `why` asks for the steps that led there, too.
+    async fn said(&self, settings: &Settings, why: bool) -> Result<Said, Fail> {
+        let ask = self.ask()?;
+        let questions = self.what_if.questions(settings).await?;
+        let said = questions.say(&ask, why).await?;
         questions.store().close().await;
         Ok(said)
     }
@@ -121,37 +114,6 @@ pub(super) struct Check {
 pub(super) struct Explain {
     #[command(flatten)]
     asking: Asking,
-}
-
-/// What is shown of an answer of either sort.
-struct Said {
-    allowed: bool,
-    active: bool,
-    reason: &'static str,
-    message: String,
-    steps: Vec<Step>,
-    changes: Vec<String>,
-    suffices: bool,
-}
-
-impl Said {
-    fn access(answer: Answer) -> Self {
-        let Answer { allowed, active, reason, message, filtered: _, steps, advice } = answer;
-        let changes = advice.changes.iter().map(ToString::to_string).collect();
-        let reason = reason.as_str();
-        Self { allowed, active, reason, message, steps, changes, suffices: advice.suffices }
-    }
-
-    fn checked(answer: Checked) -> Self {
-        let Checked { allowed, active, reason, message, filtered: _ } = answer;
-        let (steps, changes) = (vec![], vec![]);
-        Self { allowed, active, reason: reason.as_str(), message, steps, changes, suffices: false }
-    }
-
-    fn right(answer: RightAnswer) -> Self {
-        let RightAnswer { allowed, active, reason, message, objects: _, steps, changes, suffices } = answer;
-        Self { allowed, active, reason, steps, message, changes, suffices }
-    }
 }
 
 /// As programs read it.

@@ -110,6 +110,25 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether the database cannot be reached at the moment, or is too busy:
+    /// whoever asks again later may be answered.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Connect { .. } => true,
+            Self::Statement(sqlx::Error::Database(error)) => {
+                // PostgreSQL: starting, ending, out of connections or memory,
+                // or the connection is broken.
+                let code = error.code();
+                let code = code.as_deref().unwrap_or_default();
+                self.is_transient() || ["57P", "53", "08"].iter().any(|class| code.starts_with(class))
+            }
+            Self::Statement(sqlx::Error::PoolClosed | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => true,
+            other => other.is_transient(),
+        }
+    }
+}
+
 /// How a transaction will be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

@@ -117,6 +117,17 @@ impl Store {
 }
 
 impl Tx {
+    /// What the answer to a question without a creator depends on; none if
+    /// there is no such account.
+    pub async fn brief(&mut self, account: &str, device: Option<&str>) -> Result<Option<Brief>, StoreError> {
+        let args = match device {
+            None => args![fold(account)],
+            Some(device) => args![fold(account), device],
+        };
+        let rows = self.rows(check::sql(account.contains('@'), device.is_some()), args).await?;
+        check::brief(&rows, device.is_some())
+    }
+
     /// What the answers to one question depend on for many accounts, by one
     /// statement: those that there are, in the order of their usernames.
     pub async fn briefs(&mut self, keys: &[&str], device: Option<&str>) -> Result<Vec<Brief>, StoreError> {

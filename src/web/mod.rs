@@ -1,7 +1,7 @@
-//! What browsers and monitoring see: the pages behind the links in mails, and
-//! the operations port.
+//! What browsers, programs and monitoring see: the pages behind the links in
+//! mails, the questions of other programs under `/v1`, and the operations port.
 //!
-//! The application builds [`pages`] and [`operations`] and gives each to
+//! The application builds [`site`] and [`operations`] and gives each to
 //! [`serve`] with its own listener. This module reads and writes through the
 //! engine's store and knows the rules of links and passwords; it knows no mail,
 //! no cluster and no files.
@@ -25,6 +25,7 @@ mod resend;
 mod serve;
 mod signin;
 mod text;
+mod v1;
 
 #[cfg(test)]
 mod signin_tests;
@@ -42,6 +43,7 @@ use crate::engine::Engine;
 pub use operations::{Operations, Readiness, operations};
 pub use outside::Outside;
 pub use serve::{ServeError, listen, serve};
+pub use v1::{Metrics, Programs, Tokens, TokensError, openapi, problems};
 
 /// No form is larger.
 const MAX_BODY: usize = 16 * 1024;
@@ -65,10 +67,15 @@ impl FromRef<Pages> for Arc<Outside> {
     }
 }
 
+/// The pages for people, and `/v1` for programs.
+pub fn site(engine: Engine, outside: Outside, programs: Programs) -> Router {
+    pages(engine, outside).nest("/v1", v1::programs(programs))
+}
+
 /// The pages for people: `/activate`, `/resend`, `/login`, `/account`, `/logout`. Every
 /// answer, whatever it is, is a page with the headers that keep it from being
 /// framed, cached or scripted.
-pub fn pages(engine: Engine, outside: Outside) -> Router {
+fn pages(engine: Engine, outside: Outside) -> Router {
     guarded(engine, outside, guard::Guard::new())
 }
 

@@ -11,6 +11,8 @@ const ACCOUNT: usize = 254;
 const WORD: usize = 253;
 /// Longest id of a device.
 const DEVICE: usize = 253;
+/// Longest name of a source: a path of files may be one.
+pub(super) const SOURCE: usize = 4096;
 
 /// A well-formed question: may `account` do `operation` on `resource`?
 #[derive(Clone, PartialEq, Eq)]
@@ -67,6 +69,12 @@ pub enum Malformed {
     /// A subscription is a tenant's.
     #[error("ManageSubscription is about a tenant: name tenant/NAMESPACE/NAME")]
     Subscription,
+    /// A right that there is not.
+    #[error("the capability must be one of the documented ones, such as ManageUsers")]
+    Capability,
+    /// The source of the object of a question about a right.
+    #[error("the source must have 1 to {SOURCE} characters and no control characters")]
+    Source,
 }
 
 impl Malformed {
@@ -77,6 +85,8 @@ impl Malformed {
             Self::Operation => "operation",
             Self::Device => "device",
             Self::Thing | Self::Subscription => "object",
+            Self::Capability => "capability",
+            Self::Source => "source",
         }
     }
 }
@@ -128,13 +138,19 @@ impl Asked {
     }
 }
 
-fn bounded(text: &str, most: usize) -> bool {
+pub(super) fn bounded(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 pub(super) fn name(part: &'static str, text: &str) -> Result<String, Malformed> {
-    let text = text.trim();
-    if bounded(text, ACCOUNT) { Ok(text.to_owned()) } else { Err(Malformed::Account { part }) }
+    let name = text.trim();
+    let well = bounded(text, ACCOUNT) && !name.is_empty();
+    if well { Ok(name.to_owned()) } else { Err(Malformed::Account { part }) }
+}
+
+/// The name of an account, a username or an e-mail, if it can be one.
+pub fn account_name(text: &str) -> Result<String, Malformed> {
+    name("account", text)
 }
 
 /// Whether a text can be a part of an object's reference.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod asked;
+mod either;
 mod reverse;
 mod right;
 
@@ -19,7 +20,8 @@ use crate::store::{Access, Store, StoreError, Tx};
 
 pub use crate::store::questions::reverse::Right;
 pub use answer::{Answer, Checked, Object, Step};
-pub use asked::{Asked, Malformed};
+pub use asked::{Asked, Malformed, account_name};
+pub use either::{Ask, Said};
 pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
 pub use right::{AskedRight, NoObject, RightAnswer, Thing};
 
@@ -141,6 +143,18 @@ fn checked(asked: &Asked, brief: Option<Brief>) -> Checked {
     };
     let Decision { allowed, reason, message, filtered, steps: _ } = decision;
     Checked { allowed, active, reason, message, filtered }
+}
+
+/// Checks inside of a transaction, at the least cost.
+async fn checked_in(tx: &mut Tx, asked: &Asked) -> Result<Checked, StoreError> {
+    if asked.creator().is_none() {
+        match tx.brief(asked.account(), asked.device()).await? {
+            // Time has ended something since the database last looked.
+            Some(brief) if brief.stale => {}
+            brief => return Ok(checked(asked, brief)),
+        }
+    }
+    Ok(answer_in(tx, asked).await?.into())
 }
 
 /// Answers a question inside of a transaction.

@@ -15,14 +15,15 @@ use uuid::Uuid;
 
 use crate::domain::access::answer::Ground;
 use crate::domain::access::decide;
-use crate::domain::access::facts::{Named, Offer, Question, Subject};
+use crate::domain::access::facts::{Level, Lineage, Named, Offer, Question, Subject};
 use crate::domain::access::reach;
 use crate::domain::access::rules::{InForce, without_device};
 use crate::domain::access::sight::{self, Sight};
 use crate::domain::account::Scope;
 use crate::domain::capability::Capability;
 use crate::domain::key::fold;
-use crate::domain::permission::Pattern;
+use crate::domain::permission::{Pattern, Permissions};
+use crate::domain::tier::Tier;
 use crate::store::devices::Listed;
 use crate::store::questions::reverse::{Considered, Right};
 use crate::store::questions::{Asker, Facts, Names};
@@ -52,6 +53,13 @@ pub struct Page<T> {
 impl<T> Page<T> {
     const fn last() -> Self {
         Self { items: vec![], next: None }
+    }
+}
+
+/// The last part, without a row.
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self::last()
     }
 }
 
@@ -244,6 +252,25 @@ fn denied_everything(asker: &Asker) -> bool {
     !asker.subject.enabled || asker.subject.tenant.blocked_by().is_some()
 }
 
+/// Stands in for an account that is unknown, or denied everything.
+fn nobody() -> Asker {
+    let level = Level { id: Uuid::nil(), key: None, path: String::new(), enabled: false, permitted: false };
+    let subject = Subject {
+        id: Uuid::nil(),
+        key: None,
+        username: String::new(),
+        tier: Tier::Basic,
+        enabled: false,
+        tenant: Lineage(vec![level]),
+        groups: BTreeSet::new(),
+        roles: vec![],
+        permissions: Permissions::default(),
+        individual_access: false,
+        scope: None,
+    };
+    Asker { subject, active: false }
+}
+
 fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -255,10 +282,15 @@ async fn devices_of(
     limit: usize,
 ) -> Result<Option<Page<DeviceRights>>, StoreError> {
     let Facts { asker, now, .. } = tx.facts(&of(account)).await?;
-    let Some(asker) = asker else { return Ok(None) };
-    if denied_everything(&asker) {
-        return Ok(Some(Page::last()));
-    }
+    let known = asker.is_some();
+    let Some(asker) = asker.filter(|asker| !denied_everything(asker)) else {
+        // As many statements as for an account that has no device: the time
+        // tells nobody who exists.
+        let nobody = nobody();
+        let ids = tx.devices_near(&nobody.subject, after, count(PAGE.min(limit))).await?;
+        tx.facts_about(&nobody, &ids).await?;
+        return Ok(known.then(Page::last));
+    };
     let mut page = Page { items: vec![], next: Some(after.to_owned()) };
     let mut looked_at = 0;
     while let Some(after) = page.next.take() {
@@ -362,10 +394,12 @@ async fn visible_creators(
     after: &str,
     limit: usize,
 ) -> Result<Option<Page<Creator>>, StoreError> {
-    let Some(asker) = tx.facts(&of(account)).await?.asker else { return Ok(None) };
-    if denied_everything(&asker) {
-        return Ok(Some(Page::last()));
-    }
+    let asker = tx.facts(&of(account)).await?.asker;
+    let known = asker.is_some();
+    let Some(asker) = asker.filter(|asker| !denied_everything(asker)) else {
+        tx.creators_near(&nobody().subject, after, count(PAGE.min(limit))).await?;
+        return Ok(known.then(Page::last));
+    };
     let mut page = Page { items: vec![], next: Some(after.to_owned()) };
     let mut looked_at = 0;
     while let Some(after) = page.next.take() {

@@ -9,7 +9,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::answer::{Object, Step};
-use super::asked::{Malformed, name, part};
+use super::asked::{Malformed, SOURCE, bounded, name, part};
 use crate::domain::access::answer::Effect;
 use crate::domain::account::Ref;
 use crate::domain::authority::why::{self, Finding, weigh};
@@ -89,7 +89,11 @@ impl AskedRight {
         {
             return Err(Malformed::Subscription);
         }
-        let source = source.filter(|source| !source.is_empty()).map(str::to_owned);
+        let source = source.filter(|source| !source.is_empty());
+        if source.is_some_and(|source| !bounded(source, SOURCE)) {
+            return Err(Malformed::Source);
+        }
+        let source = source.map(str::to_owned);
         Ok(Self { account: name("account", account)?, capability, thing, source })
     }
 

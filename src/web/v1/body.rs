@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use futures::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::problem::{Fault, Sort};
@@ -64,8 +64,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// What a body says.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+/// What a body, or a part of one, says: always an object.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
+    // A list would do for a structure otherwise, its fields in their order.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Fault::new(Sort::MalformedBody, "an object is wanted: {...}"));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let at = format!("line {}, column {}", error.line(), error.column());
         let text = error.to_string();
@@ -75,8 +79,13 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
                 Fault::new(Sort::UnknownField, format!("the field that ends at {at} is not documented"))
             }
             Category::Data => match between(&text).filter(|_| text.starts_with("missing field")) {
-                Some(field) => Fault::new(Sort::MalformedBody, format!("the field {field} is missing at {at}")),
-                None => Fault::new(Sort::MalformedBody, format!("the value at {at} is not of the documented sort")),
+                Some(field) => {
+                    Fault::new(Sort::MalformedBody, format!("the field {field} is missing at {at}"))
+                }
+                None => Fault::new(
+                    Sort::MalformedBody,
+                    format!("the value at {at} is not of the documented sort"),
+                ),
             },
             Category::Io | Category::Syntax | Category::Eof => {
                 Fault::new(Sort::MalformedBody, format!("not JSON from {at} on"))

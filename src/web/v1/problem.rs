@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::verdict::with_causes;
+use crate::engine::SignInError;
 use crate::store::StoreError;
 
 /// Beginning of every `type`. They name problems; nothing is fetched there.
@@ -61,12 +62,14 @@ faults! {
     MalformedQuestion "malformed-question" 400 "The question cannot be asked",
     MalformedPath "malformed-path" 400 "The account in the path is malformed",
     MalformedQuery "malformed-query" 400 "A parameter after ? is malformed or not documented",
+    MalformedSession "malformed-session" 400 "The header Tenantry-Session holds no session",
     MissingToken "missing-token" 401 "A service token is needed",
     MalformedToken "malformed-token" 401 "The Authorization header holds no service token",
     WrongToken "wrong-token" 401 "The service token is not known",
     OutOfScope "out-of-scope" 403 "The service token is not good for this",
     CredentialsRefused "credentials-refused" 403 "Address and password do not fit",
     NotFound "not-found" 404 "There is no such address",
+    UnknownSession "unknown-session" 404 "There is no such session, or it has ended",
     MethodNotAllowed "method-not-allowed" 405 "This address does not know this method",
     TooSlow "too-slow" 408 "The request took too long to arrive",
     BodyTooLarge "body-too-large" 413 "The body is too large",
@@ -78,6 +81,17 @@ faults! {
     DatabaseUnavailable "database-unavailable" 503 "The database cannot be reached at the moment",
 }
 
+impl Sort {
+    pub(super) fn uri(self) -> String {
+        format!("{BASE}{}", self.slug())
+    }
+}
+
+/// Every problem, as docs/http.md lists them: status, name, title.
+pub fn problems() -> impl Iterator<Item = (u16, &'static str, &'static str)> {
+    Sort::ALL.iter().map(|sort| (sort.status(), sort.slug(), sort.title()))
+}
+
 /// A problem on its way out. The detail never repeats what was sent.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -85,7 +99,12 @@ pub(super) struct Fault {
     pub(super) detail: String,
     field: Option<&'static str>,
     retry: Option<Duration>,
+    cause: Option<Cause>,
 }
+
+/// What the log says of a problem and the program does not hear.
+#[derive(Clone, Debug)]
+pub(super) struct Cause(pub(super) String);
 
 impl Fault {
     pub(super) fn new(sort: Sort, detail: impl Into<String>) -> Self {
@@ -94,7 +113,17 @@ impl Fault {
             Sort::DatabaseUnavailable => Some(Duration::from_secs(5)),
             _ => None,
         };
-        Self { sort, detail: detail.into(), field: None, retry }
+        Self { sort, detail: detail.into(), field: None, retry, cause: None }
+    }
+
+    /// The database has not answered in time, or is not there.
+    pub(super) fn away() -> Self {
+        Self::new(Sort::DatabaseUnavailable, "ask again after the time in Retry-After")
+    }
+
+    fn internal(error: &dyn std::error::Error) -> Self {
+        let cause = Some(Cause(with_causes(error)));
+        Self { cause, ..Self::new(Sort::Internal, "the log of the server says why") }
     }
 
     pub(super) fn in_field(mut self, field: &'static str) -> Self {
@@ -107,25 +136,28 @@ impl Fault {
         self
     }
 
-    /// What the database's failure means to the program; the log has the rest.
-    pub(super) fn store(endpoint: &'static str, error: &StoreError) -> Self {
-        let away = error.is_transient() || matches!(error, StoreError::Connect { .. });
-        tracing::warn!(endpoint, error = %with_causes(error), "a program's question was not answered");
-        if away {
-            Self::new(Sort::DatabaseUnavailable, "ask again after the time in Retry-After")
+    pub(super) fn into_problem(self) -> Problem {
+        let Self { sort, detail, field, retry: _, cause: _ } = self;
+        Problem { kind: sort.uri(), title: sort.title(), status: sort.status(), detail, field }
+    }
+}
+
+/// What the database's failure means to the program.
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        if error.is_away() {
+            Self { cause: Some(Cause(with_causes(&error))), ..Self::away() }
         } else {
-            Self::new(Sort::Internal, "the log of the server says why")
+            Self::internal(&error)
         }
     }
+}
 
-    pub(super) fn into_problem(self) -> Problem {
-        let Self { sort, detail, field, retry: _ } = self;
-        Problem {
-            kind: format!("{BASE}{}", sort.slug()),
-            title: sort.title(),
-            status: sort.status(),
-            detail,
-            field,
+impl From<SignInError> for Fault {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Store(error) => error.into(),
+            SignInError::Hash(_) => Self::internal(&error),
         }
     }
 }
@@ -139,13 +171,17 @@ impl From<crate::engine::questions::Malformed> for Fault {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.sort.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry = self.retry;
+        let (sort, retry, cause) = (self.sort, self.retry, self.cause.clone());
         let body = serde_json::to_vec(&self.into_problem()).unwrap_or_default();
         let mut answer = (status, body).into_response();
+        answer.extensions_mut().insert(sort);
+        if let Some(cause) = cause {
+            answer.extensions_mut().insert(cause);
+        }
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tenantry\""));
+        if let Some(challenge) = challenge(sort) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(wait) = retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
@@ -157,3 +193,12 @@ impl IntoResponse for Fault {
     }
 }
 
+/// What RFC 6750 wants to be said beside it.
+const fn challenge(sort: Sort) -> Option<&'static str> {
+    match sort {
+        Sort::MissingToken => Some("Bearer realm=\"tenantry\""),
+        Sort::MalformedToken | Sort::WrongToken => Some("Bearer realm=\"tenantry\", error=\"invalid_token\""),
+        Sort::OutOfScope => Some("Bearer realm=\"tenantry\", error=\"insufficient_scope\""),
+        _ => None,
+    }
+}

@@ -30,7 +30,9 @@ pub enum TokensError {
         source: io::Error,
     },
     /// It is larger than any that makes sense.
-    #[error("the service tokens file {0} is larger than 64 KiB or is not text: one line for each token, NAME:SHA256")]
+    #[error(
+        "the service tokens file {0} is larger than 64 KiB or is not text: one line for each token, NAME:SHA256"
+    )]
     Unusable(PathBuf),
     /// A line is wrong.
     #[error("the service tokens file {path} cannot be used")]
@@ -47,6 +49,12 @@ pub enum TokensError {
 pub struct Tokens {
     path: Option<PathBuf>,
     seen: Arc<RwLock<(String, ServiceTokens)>>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Tokens {
@@ -66,6 +74,16 @@ impl Tokens {
             tracing::warn!("the service tokens file holds no token: /v1 answers 401 to everybody");
         }
         Ok(Self { path, seen: Arc::new(RwLock::new(seen)) })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).1.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whose token this is.
