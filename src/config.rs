@@ -2,6 +2,7 @@
 //! The commands hold [`Shared`], the application takes [`Settings`]. What is
 //! wrong is said without repeating a value: URLs hold passwords.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -96,7 +97,7 @@ pub struct Shared {
     /// The service tokens of programs that ask at /v1, a line each: NAME:SHA256 or
     /// NAME:SHA256:SCOPES; read again when it changes [default: none, and /v1 answers nobody]
     #[arg(long, global = true, value_name = "FILE", env = "TENANTRY_SERVICE_TOKENS_FILE")]
-    pub service_tokens_file: Option<PathBuf>,
+    pub service_tokens_file: Option<OsString>,
 
     /// What to log, such as info or tenantry=debug [default: info in a cluster, else warn]
     #[arg(long, global = true, value_name = "FILTER", env = "TENANTRY_LOG")]
@@ -222,7 +223,10 @@ impl Shared {
             listen: address("--listen", listen)?,
             ops_listen: address("--ops-listen", ops_listen)?,
             key_file: key_file.clone().filter(|path| !path.as_os_str().is_empty()),
-            service_tokens_file: service_tokens_file.clone().filter(|path| !path.as_os_str().is_empty()),
+            service_tokens_file: service_tokens_file
+                .clone()
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             mail_allow_hosts: vec![],
         })
     }

@@ -69,7 +69,7 @@ impl FromRef<Pages> for Arc<Outside> {
 
 /// The pages for people, and `/v1` for programs.
 pub fn site(engine: Engine, outside: Outside, programs: Programs) -> Router {
-    pages(engine, outside).nest("/v1", v1::programs(programs))
+    pages(engine, outside).nest("/v1", v1::programs(programs)).route("/v1/", v1::front())
 }
 
 /// The pages for people: `/activate`, `/resend`, `/login`, `/account`, `/logout`. Every

@@ -108,7 +108,7 @@ on_both! {
             (json!({"account": "kim", "capability": "ManageUsers", "object": "role/a/b", "resource": "device"}), "unknown-field", ""),
             (json!({"account": "kim", "operation": "view"}), "malformed-body", ""),
             (json!({"account": 7, "operation": "view", "resource": "device"}), "malformed-body", ""),
-            (json!({"questions": []}), "malformed-body", ""),
+            (json!({"questions": []}), "unknown-field", ""),
             (json!(["kim", "view", "device", null, null]), "malformed-body", ""),
             (json!("kim"), "malformed-body", ""),
             (json!(null), "malformed-body", ""),

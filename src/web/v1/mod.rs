@@ -25,7 +25,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse as _;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tokio::sync::Semaphore;
 
 use crate::domain::service::Scope;
@@ -70,6 +70,15 @@ impl Programs {
     }
 }
 
+async fn nowhere() -> Fault {
+    Fault::new(Sort::NotFound, "GET /v1/openapi.json says what there is")
+}
+
+/// `/v1/` with nothing behind it, which is not under `/v1` for the router.
+pub(super) fn front() -> MethodRouter {
+    axum::routing::any(nowhere)
+}
+
 /// Everything under `/v1`.
 pub(super) fn programs(programs: Programs) -> Router {
     let enter = |scope| from_fn_with_state((programs.clone(), scope), gate::enter);
@@ -86,7 +95,7 @@ pub(super) fn programs(programs: Programs) -> Router {
             get(sessions::look).delete(sessions::end).route_layer(enter(Scope::Sessions)),
         )
         .route("/openapi.json", get(async || (kind, document).into_response()))
-        .fallback(async || Fault::new(Sort::NotFound, "GET /v1/openapi.json says what there is"))
+        .fallback(nowhere)
         .method_not_allowed_fallback(async || {
             Fault::new(Sort::MethodNotAllowed, "the header Allow says which it knows")
         })

@@ -53,11 +53,10 @@ pub(super) struct RightQuestion {
     #[schemars(schema_with = "words::account")]
     account: String,
     /// The right
-    #[schemars(schema_with = "capability")]
+    #[schemars(schema_with = "given")]
     capability: String,
     /// What it is used on: `tenant/NAMESPACE/NAME`, `subadmin/NAMESPACE/NAME`,
-    /// `role/NAMESPACE/NAME` or `group/NAMESPACE/TENANT/GROUP`;
-    /// `ManageSubscription` is about a tenant
+    /// `role/NAMESPACE/NAME` or `group/NAMESPACE/TENANT/GROUP`
     #[schemars(schema_with = "words::object")]
     object: String,
     /// Whose objects are meant, if several sources have one of this name
@@ -66,10 +65,32 @@ pub(super) struct RightQuestion {
     source: Option<String>,
 }
 
-fn capability(_: &mut SchemaGenerator) -> Schema {
-    let all = Capability::GIVEN.into_iter().chain([Capability::ManageSubscription]);
-    let all: Vec<&str> = all.map(Capability::as_str).collect();
-    json_schema!({ "type": "string", "enum": all })
+fn given(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": Capability::GIVEN.map(Capability::as_str) })
+}
+
+/// May this account change the subscription of a tenant?
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read as a question about a right; this describes what is special about it")]
+pub(super) struct SubscriptionQuestion {
+    /// Who: a username or an e-mail
+    #[schemars(schema_with = "words::account")]
+    account: String,
+    /// The right that only the owner of a tenant has
+    #[schemars(schema_with = "subscription")]
+    capability: String,
+    /// The tenant: `tenant/NAMESPACE/NAME`
+    #[schemars(schema_with = "words::tenant")]
+    object: String,
+    /// Whose objects are meant, if several sources have one of this name
+    #[schemars(schema_with = "words::source_or_null")]
+    #[serde(default)]
+    source: Option<String>,
+}
+
+fn subscription(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "const": Capability::ManageSubscription.as_str() })
 }
 
 /// One question.
@@ -79,6 +100,7 @@ fn capability(_: &mut SchemaGenerator) -> Schema {
 enum Question {
     Access(AccessQuestion),
     Right(RightQuestion),
+    Subscription(SubscriptionQuestion),
 }
 
 /// Many questions in one call, answered as things stand at one moment.
@@ -105,6 +127,7 @@ fn many(generator: &mut SchemaGenerator) -> Schema {
 pub(super) enum Body<'a> {
     Access(AccessQuestion),
     Right(RightQuestion),
+    Subscription(SubscriptionQuestion),
     Many(Questions<'a>),
 }
 

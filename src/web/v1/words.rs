@@ -16,6 +16,9 @@ const OBJECT: &str = concat!(
     r"|group(/[^/\u0000-\u001f\u007f-\u009f]{1,253}){2}/[^\u0000-\u001f\u007f-\u009f]{1,253})$"
 );
 
+/// A tenant.
+const TENANT: &str = r"^tenant(/[^/\u0000-\u001f\u007f-\u009f]{1,253}){2}$";
+
 macro_rules! text {
     ($($(#[$doc:meta])* $name:ident: $min:literal to $max:literal, $pattern:ident;)*) => {$(
         $(#[$doc])*
@@ -34,6 +37,8 @@ text! {
     device: 1 to 253, LINE;
     /// An object.
     object: 1 to 800, OBJECT;
+    /// A tenant's object.
+    tenant: 1 to 800, TENANT;
     /// A source of objects.
     source: 0 to 4096, LINE;
     /// Where a list goes on.
@@ -150,6 +155,8 @@ mod tests {
         compare("device", device, |text| asked("a", "a", "a", Some(text)));
         let users = Capability::ManageUsers;
         compare("object", object, |text| AskedRight::new("a", users, text, None).is_ok());
+        let subscription = Capability::ManageSubscription;
+        compare("tenant", tenant, |text| AskedRight::new("a", subscription, text, None).is_ok());
         compare("source", source, |text| AskedRight::new("a", users, "role/a/b", Some(text)).is_ok());
     }
 }
