@@ -99,7 +99,6 @@ async fn another_address_and_another_method_are_problems_and_pages_stay_pages() 
         "/v1/accounts",
         "/v1/accounts/kim",
         "/v1/accounts/kim/nothing",
-        "/v1/accounts//devices",
         "/v1/accounts/a/b/devices",
         "/v1/sessions/other",
         "/v1/Check",
@@ -179,7 +178,7 @@ async fn a_call_too_many_is_sent_away_with_a_time_to_come_back() {
     let site = Site::sqlite().await;
     let mut slow = vec![];
     let head = format!(
-        "POST /v1/check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/check HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         question().to_string().len()
     );
     for _ in 0..140 {
@@ -200,7 +199,6 @@ async fn a_call_too_many_is_sent_away_with_a_time_to_come_back() {
     for mut stream in slow {
         // Whoever was sent away has been hung up on.
         let _ = stream.write_all(question().to_string().as_bytes()).await;
-        let _ = stream.shutdown().await;
         let mut answer = vec![];
         let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
         answered += usize::from(answer.starts_with(b"HTTP/1.1 200 "));

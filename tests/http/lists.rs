@@ -98,7 +98,7 @@ on_both! {
 on_both! {
     async fn a_path_or_a_parameter_that_is_malformed_is_named(site) {
         let long = "a".repeat(255);
-        for account in ["%00", "%0A", "%20", "%FF", &long] {
+        for account in ["", "%00", "%0A", "%20", "%FF", &long] {
             for list in ["devices", "visible-creators"] {
                 let reply = site.get(&format!("/v1/accounts/{account}/{list}")).await;
                 assert_eq!((reply.status, &*reply.problem()), (400, "malformed-path"), "{account}");

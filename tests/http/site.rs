@@ -198,10 +198,7 @@ impl Site {
         let fits = |template: &&String| {
             let parts: Vec<&str> = template.split('/').collect();
             parts.len() == segments.len()
-                && parts
-                    .iter()
-                    .zip(&segments)
-                    .all(|(part, segment)| (part.starts_with('{') && !segment.is_empty()) || part == segment)
+                && parts.iter().zip(&segments).all(|(part, segment)| part.starts_with('{') || part == segment)
         };
         self.document["paths"].as_object().unwrap().keys().find(fits).cloned()
     }
