@@ -75,7 +75,7 @@ pub fn site(engine: Engine, outside: Outside, programs: Programs) -> Router {
 /// The pages for people: `/activate`, `/resend`, `/login`, `/account`, `/logout`. Every
 /// answer, whatever it is, is a page with the headers that keep it from being
 /// framed, cached or scripted.
-fn pages(engine: Engine, outside: Outside) -> Router {
+pub fn pages(engine: Engine, outside: Outside) -> Router {
     guarded(engine, outside, guard::Guard::new())
 }
 

@@ -98,7 +98,7 @@ on_both! {
 }
 
 on_both! {
-    async fn r9_when_an_account_goes_what_it_handed_on_is_given_by_its_tenant(world) {
+    async fn r9_when_an_account_goes_what_it_was_given_returns_and_what_it_handed_on_ends(world) {
         fleet(&mut world).await;
         all_ready(&world.apply(&account("nan", "north", "tier: Admin")).await);
         all_ready(&world.apply(&account("bob", "north", "tier: Basic")).await);
@@ -106,9 +106,12 @@ on_both! {
         all_ready(&world.apply(&to_account("g", "north", "nan", "{deviceIds: [d1]}", "")).await);
         all_ready(&world.apply(&to_account("on", "north", "bob", "{deviceIds: [d1]}", "managedByRef: {name: nan}")).await);
         assert!(world.delete(SubAdmin, "root", "nan").await.finished);
-        // The grant passed to the platform; its last good state stays in force.
-        assert_eq!(holder(&world, "d1").await, "/acme/north:bob");
+        // The grant passed to the platform; while it still names who is gone, it
+        // is refused and gives nothing again that has ended.
+        assert_eq!(holder(&world, "d1").await, "/acme/north");
         assert_eq!(why(&world, "on").await, "RefNotFound");
+        all_ready(&world.apply(&to_account("on", "north", "bob", "{deviceIds: [d1]}", "")).await);
+        assert_eq!(holder(&world, "d1").await, "/acme/north:bob");
     }
 }
 

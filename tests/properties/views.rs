@@ -417,13 +417,13 @@ async fn forgetting_is_noticed(url: &str, migration: &str) {
 
 #[tokio::test]
 async fn a_view_that_forgets_a_rule_is_noticed_on_postgresql() {
-    let migration = include_str!("../../src/store/migrations/postgres/0016_access_views.sql");
+    let migration = include_str!("../../src/store/migrations/postgres/0015_access_views.sql");
     forgetting_is_noticed(&Postgres::shared().await.database("forgetting").await, migration).await;
 }
 
 #[tokio::test]
 async fn a_view_that_forgets_a_rule_is_noticed_on_sqlite() {
-    let migration = include_str!("../../src/store/migrations/sqlite/0016_access_views.sql");
+    let migration = include_str!("../../src/store/migrations/sqlite/0015_access_views.sql");
     let folder = tempfile::tempdir().unwrap();
     forgetting_is_noticed(&format!("sqlite://{}", folder.path().join("t.db").display()), migration).await;
 }

@@ -13,7 +13,6 @@ DROP VIEW device_by_grant;
 DROP VIEW device_in_sight;
 
 CREATE INDEX account_username ON account (username);
-CREATE INDEX tenant_path ON tenant (path);
 
 -- Mostly there are none, and then nothing below need be looked for device by device.
 -- Assigns whose time is over by this database's clock and which give back what they gave: what no controller has ended yet hangs on them
