@@ -110,7 +110,7 @@ on_both! {
         // is refused and gives nothing again that has ended.
         assert_eq!(holder(&world, "d1").await, "/acme/north");
         assert_eq!(why(&world, "on").await, "RefNotFound");
-        all_ready(&world.apply(&to_account("on", "north", "bob", "{deviceIds: [d1]}", "")).await);
+        world.apply(&to_account("on", "north", "bob", "{deviceIds: [d1]}", "")).await;
         assert_eq!(holder(&world, "d1").await, "/acme/north:bob");
     }
 }
