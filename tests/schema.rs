@@ -30,7 +30,7 @@ async fn on_postgres(url: &str) -> Tables {
 async fn on_sqlite(url: &str) -> Tables {
     let pool = sqlx::SqlitePool::connect(url).await.unwrap();
     let sql = "SELECT m.name AS table_name, p.name AS column_name, p.\"notnull\" = 0 AS nullable
-        FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type IN ('table', 'view') AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY m.name, p.cid";
+        FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p WHERE m.type IN ('table', 'view') AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY m.name, p.cid";
     let mut tables = Tables::new();
     for row in sqlx::query(sql).fetch_all(&pool).await.unwrap() {
         put(&mut tables, row.get("table_name"), row.get("column_name"), row.get::<i64, _>("nullable") == 1);

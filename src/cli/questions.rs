@@ -8,7 +8,7 @@ use super::fail::Fail;
 use super::out::{Format, Out, tame};
 use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::engine::questions::{Ask, Asked, AskedRight, Object, Said, Step};
+use crate::engine::questions::{Ask, AskedRight, Object, Said, Step, Words};
 
 /// What is asked.
 #[derive(Args)]
@@ -40,21 +40,9 @@ struct Asking {
 
 impl Asking {
     fn ask(&self) -> Result<Ask, Fail> {
-        if let Some(capability) = AskedRight::capability(&self.operation) {
-            if self.creator.is_some() {
-                return Err(Fail::Usage("--creator belongs to questions about operations".to_owned()));
-            }
-            let source = self.what_if.source();
-            let asked = AskedRight::new(&self.account, capability, &self.resource, source);
-            return asked.map(Ask::Right).map_err(Fail::usage);
-        }
-        let (resource, device) = match self.resource.split_once('/') {
-            Some((resource, device)) => (resource, Some(device)),
-            None => (self.resource.as_str(), None),
-        };
-        Asked::new(&self.account, &self.operation, resource, device, self.creator.as_deref())
-            .map(Ask::Access)
-            .map_err(Fail::usage)
+        let Self { account, operation, resource, creator, what_if, output: _ } = self;
+        let (creator, source) = (creator.as_deref(), what_if.source());
+        Ask::read(Words { account, operation, resource, creator, source }).map_err(Fail::usage)
     }
 
     /// The answer; `why` asks for the steps that led there, too.

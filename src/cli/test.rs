@@ -12,7 +12,7 @@ use super::out::{Format, Out, tame};
 use super::what_if::{AppliedAs, tell_refused};
 use crate::app;
 use crate::config::Settings;
-use crate::engine::questions::{Asked, AskedRight, Questions};
+use crate::engine::questions::{Ask, Malformed, Questions, Said, Words};
 use crate::files::{self, Assertion, Loaded};
 use crate::store::Store;
 
@@ -126,56 +126,34 @@ async fn ask_all(
 ) -> Result<Vec<Outcome>, Fail> {
     let mut outcomes = Vec::with_capacity(assertions.len());
     for batch in assertions.chunks(BATCH) {
-        let (mut asked, mut places) = (vec![], vec![]);
+        let (mut asks, mut places) = (vec![], vec![]);
         for assertion in batch {
             let mut outcome = Outcome::of(assertion);
             match question(assertion, source) {
-                Ok(Either::Access(question)) => {
+                Ok(ask) => {
                     places.push(outcomes.len());
-                    asked.push(question);
-                }
-                Ok(Either::Right(right)) => {
-                    let answer = questions.ask_right(&right).await?;
-                    outcome.answered(answer.allowed, answer.reason, answer.message);
+                    asks.push(ask);
                 }
                 Err(why) => {
                     outcome.reason = "Malformed".to_owned();
-                    outcome.message = why;
+                    outcome.message = why.to_string();
                 }
             }
             outcomes.push(outcome);
         }
-        let answers = questions.ask_all(&asked).await?;
-        for (place, answer) in places.into_iter().zip(answers) {
+        let said = questions.say_all(&asks, false).await?;
+        for (place, said) in places.into_iter().zip(said) {
             if let Some(outcome) = outcomes.get_mut(place) {
-                outcome.answered(answer.allowed, answer.reason.as_str(), answer.message);
+                outcome.answered(said);
             }
         }
     }
     Ok(outcomes)
 }
 
-/// A question of either sort.
-enum Either {
-    Access(Asked),
-    Right(AskedRight),
-}
-
-fn question(assertion: &Assertion, source: Option<&str>) -> Result<Either, String> {
+fn question(assertion: &Assertion, source: Option<&str>) -> Result<Ask, Malformed> {
     let Assertion { account, operation, resource, creator, .. } = assertion;
-    if let Some(capability) = AskedRight::capability(operation) {
-        if creator.is_some() {
-            return Err("creator belongs to questions about operations".to_owned());
-        }
-        let asked = AskedRight::new(account, capability, resource, source);
-        return asked.map(Either::Right).map_err(|error| error.to_string());
-    }
-    let (resource, device) = match resource.split_once('/') {
-        Some((resource, device)) => (resource, Some(device)),
-        None => (resource.as_str(), None),
-    };
-    let asked = Asked::new(account, operation, resource, device, creator.as_deref());
-    asked.map(Either::Access).map_err(|error| error.to_string())
+    Ask::read(Words { account, operation, resource, creator: creator.as_deref(), source })
 }
 
 impl Outcome {
@@ -196,11 +174,11 @@ impl Outcome {
         }
     }
 
-    fn answered(&mut self, allowed: bool, reason: &str, message: String) {
-        self.passed = allowed == self.may;
-        self.allowed = Some(allowed);
-        reason.clone_into(&mut self.reason);
-        self.message = message;
+    fn answered(&mut self, said: Said) {
+        self.passed = said.allowed == self.may;
+        self.allowed = Some(said.allowed);
+        said.reason.clone_into(&mut self.reason);
+        self.message = said.message;
     }
 }
 

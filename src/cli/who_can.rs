@@ -9,7 +9,7 @@ use super::fail::{Fail, out_error};
 use super::out::{Format, Out, tame};
 use super::what_if::WhatIf;
 use crate::config::Settings;
-use crate::engine::questions::{Asked, AskedRight, Page, Questions, Who};
+use crate::engine::questions::{Ask, Page, Questions, Who, Words};
 
 const PAGE: usize = 200;
 
@@ -42,47 +42,25 @@ struct Row {
     reason: &'static str,
 }
 
-/// What is asked. The account in it means nothing: each one that is found takes
-/// its place.
-enum Asking {
-    Access(Asked),
-    Right(AskedRight),
-}
-
-impl Asking {
-    async fn page(&self, questions: &Questions, after: &str) -> Result<Page<Who>, Fail> {
-        match self {
-            Self::Access(asked) => Ok(questions.who_can(asked, after, PAGE).await?),
-            Self::Right(asked) => {
-                questions.who_may(asked, after, PAGE).await?.map_err(|why| Fail::Because(why.to_string()))
-            }
-        }
-    }
-}
+/// Stands for everybody in the question: each account that is found takes its
+/// place.
+const ANYBODY: &str = "anybody";
 
 impl WhoCan {
-    fn asking(&self) -> Result<Asking, Fail> {
-        let anybody = "anybody";
-        if let Some(capability) = AskedRight::capability(&self.operation) {
-            let asked = AskedRight::new(anybody, capability, &self.resource, self.what_if.source());
-            return asked.map(Asking::Right).map_err(Fail::usage);
-        }
-        let (resource, device) = match self.resource.split_once('/') {
-            Some((resource, device)) => (resource, Some(device)),
-            None => (self.resource.as_str(), None),
-        };
-        let asked = Asked::new(anybody, &self.operation, resource, device, None);
-        asked.map(Asking::Access).map_err(Fail::usage)
+    fn ask(&self) -> Result<Ask, Fail> {
+        let Self { operation, resource, what_if, output: _ } = self;
+        let source = what_if.source();
+        Ask::read(Words { account: ANYBODY, operation, resource, creator: None, source }).map_err(Fail::usage)
     }
 
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let asking = self.asking()?;
+        let ask = self.ask()?;
         let questions = self.what_if.questions(settings).await?;
         let mut list = out.list(self.output);
         let header = line("ACCOUNT", "REASON");
         let mut after = Some(String::new());
         while let Some(from) = after {
-            let page = asking.page(&questions, &from).await?;
+            let page = page(&questions, &ask, &from).await?;
             for who in page.items {
                 let row = Row { account: who.account, reason: who.reason };
                 list.item(out, &row, &header, |row| line(&tame(&row.account), row.reason))?;
@@ -94,6 +72,15 @@ impl WhoCan {
         }
         questions.store().close().await;
         Ok(Verdict::Good)
+    }
+}
+
+async fn page(questions: &Questions, ask: &Ask, after: &str) -> Result<Page<Who>, Fail> {
+    match ask {
+        Ask::Access(asked) => Ok(questions.who_can(asked, after, PAGE).await?),
+        Ask::Right(asked) => {
+            questions.who_may(asked, after, PAGE).await?.map_err(|why| Fail::Because(why.to_string()))
+        }
     }
 }
 

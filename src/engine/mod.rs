@@ -22,6 +22,7 @@ mod room;
 mod signin;
 mod subadmin;
 mod tenant;
+mod traffic;
 mod written;
 
 use std::collections::BTreeMap;
@@ -264,6 +265,7 @@ pub struct Engine {
     key: LinkKey,
     random: Arc<Mutex<StdRng>>,
     line: Arc<line::Line>,
+    traffic: Arc<traffic::Traffic>,
 }
 
 impl Engine {
@@ -283,6 +285,7 @@ impl Engine {
             key,
             random: Arc::new(Mutex::new(StdRng::from_seed(seed))),
             line: Arc::default(),
+            traffic: Arc::default(),
         }
     }
 
@@ -343,12 +346,19 @@ impl Engine {
         self.line.begin(key);
     }
 
+    /// Waits until no pass is under way, at most for so long; for work that has
+    /// time, so that it does not make passes slower.
+    pub async fn quiet(&self, at_most: Duration) {
+        self.traffic.quiet(at_most).await;
+    }
+
     /// Judges one object and makes the database match, in one transaction.
     pub async fn reconcile(
         &self,
         manifest: &Manifest,
         surroundings: &dyn Surroundings,
     ) -> Result<Report, EngineError> {
+        let _pass = self.traffic.pass();
         self.line.begin(&manifest.key);
         let judged = self.judge(manifest, surroundings).await;
         self.line.leave(&manifest.key);

@@ -32,6 +32,10 @@ const SETTINGS: Duration = Duration::from_secs(10);
 /// How often a mark is tried again that no other mail waits for. Without it
 /// the claim runs out, and the mail is tried again.
 const MARKS: u32 = 5;
+/// How long a mail lets passes go first at each stop: before it is claimed,
+/// before it is begun, and before its last line. However busy the engine is,
+/// ten mails a second leave.
+pub(super) const COURTESY: Duration = Duration::from_millis(100);
 /// The longest pause between attempts to mark a mail that was accepted.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -95,6 +99,7 @@ impl Shared {
     /// A few due mails, each with its server, except those of some tenants. An
     /// idle look writes nothing.
     pub(super) async fn claim(self: Arc<Self>, except: Vec<Uuid>) -> Result<Batch, StoreError> {
+        self.engine.quiet(COURTESY).await;
         let store = self.engine.store();
         if !store.any_mail_due(&except).await? {
             return Ok(Batch::default());
@@ -172,6 +177,7 @@ impl Shared {
     pub(super) async fn deliver(self: Arc<Self>, job: Job, closed: CancellationToken) -> Delivered {
         let Job { mut wanted, server } = job;
         let mut heard = Heard::NotAsked;
+        self.engine.quiet(COURTESY).await;
         if wanted.read_at.elapsed() > FRESH {
             match Read::about(&self.engine, vec![wanted.mail.clone()]).await {
                 Ok(mut read) => match read.wanted.pop() {
@@ -209,7 +215,7 @@ impl Shared {
         closed: &CancellationToken,
         heard: &mut Heard,
     ) -> Fate {
-        let turn = MailTurn::new(&self.line, server, &self.leases, closed, wanted.mail.id);
+        let turn = MailTurn::new(&self.engine, &self.line, server, &self.leases, closed, wanted.mail.id);
         let began = Instant::now();
         let result = tokio::select! {
             result = server.transport.send_in_turn(message, &turn) => result,

@@ -18,8 +18,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::delivery::COURTESY;
 use super::lease::Leases;
 use super::servers::Server;
+use crate::engine::Engine;
 use crate::mail::Turn;
 
 /// A server that has not answered a message within this time is slow.
@@ -27,6 +29,7 @@ const PROMPT: Duration = Duration::from_secs(1);
 
 /// The turn of one mail; it ends when this is dropped.
 pub(super) struct MailTurn<'a> {
+    pub(super) engine: &'a Engine,
     pub(super) line: &'a Arc<Semaphore>,
     pub(super) server: &'a Server,
     pub(super) leases: &'a Leases,
@@ -44,13 +47,14 @@ struct Held {
 
 impl<'a> MailTurn<'a> {
     pub(super) fn new(
+        engine: &'a Engine,
         line: &'a Arc<Semaphore>,
         server: &'a Server,
         leases: &'a Leases,
         closed: &'a CancellationToken,
         mail: Uuid,
     ) -> Self {
-        Self { line, server, leases, closed, mail, held: Mutex::default(), taken: Notify::new() }
+        Self { engine, line, server, leases, closed, mail, held: Mutex::default(), taken: Notify::new() }
     }
 
     /// Lets others go on if the server does not answer soon. Never ends.
@@ -96,6 +100,8 @@ impl Turn for MailTurn<'_> {
             let Ok(permit) = self.line.clone().acquire_owned().await else { return false };
             Some(permit)
         };
+        // Whoever stands in the same line waits along.
+        self.engine.quiet(COURTESY).await;
         let since = Instant::now();
         if self.closed.is_cancelled() || !self.leases.holds(self.mail, since) {
             return false;

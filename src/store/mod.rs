@@ -8,6 +8,7 @@
 //! rerun a whole transaction that another one got in the way of
 //! ([`StoreError::is_transient`]).
 
+mod at_hand;
 mod sql;
 
 pub mod accounts;
@@ -53,6 +54,7 @@ use sqlx::{
 
 use crate::domain::object::ObjectKey;
 use crate::failpoint;
+use at_hand::AtHand;
 use sql::{Row, Sql, Value, args};
 
 /// What can go wrong between Tenantry and its database.
@@ -143,7 +145,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 enum Pool {
-    Postgres(PgPool),
+    Postgres(PgPool, AtHand),
     Sqlite(SqlitePool),
     /// PostgreSQL, in a transaction that is never committed.
     Rehearsed(Arc<tokio::sync::Mutex<rehearsal::Outer>>),
@@ -176,7 +178,7 @@ impl Store {
         let pool = if url.starts_with("sqlite:") {
             Pool::Sqlite(connect_sqlite(url).await?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Pool::Postgres(connect_postgres(url).await?)
+            Pool::Postgres(connect_postgres(url).await?, AtHand::default())
         } else {
             return Err(StoreError::Url);
         };
@@ -203,7 +205,7 @@ impl Store {
     /// Brings the schema up to date; safe with several processes at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.pool {
-            Pool::Postgres(pool) => {
+            Pool::Postgres(pool, _) => {
                 sqlx::migrate!("src/store/migrations/postgres").run(pool).await?;
             }
             // It was brought up to date before.
@@ -233,7 +235,7 @@ impl Store {
             _ => None,
         };
         let inner = match &self.pool {
-            Pool::Postgres(pool) => Inner::Postgres(match access {
+            Pool::Postgres(pool, _) => Inner::Postgres(match access {
                 Access::Read => pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?,
                 Access::Write => pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
             }),
@@ -262,7 +264,7 @@ impl Store {
     /// wake, has ended. Whoever wakes objects writes to `wakeup` before it looks
     /// for them, so a lock of that table, given back at once, is enough.
     pub async fn let_publishers_finish(&self) -> Result<(), StoreError> {
-        if let Pool::Postgres(pool) = &self.pool {
+        if let Pool::Postgres(pool, _) = &self.pool {
             self.statements.fetch_add(1, Ordering::Relaxed);
             let mut tx = pool.begin().await?;
             tx.execute("LOCK TABLE wakeup IN SHARE MODE").await?;
@@ -277,12 +279,14 @@ impl Store {
         self.statements.fetch_add(1, Ordering::Relaxed);
         let text = sql.into();
         Ok(match &self.pool {
-            Pool::Postgres(pool) => sqlx::query_with(text.postgres, sql::postgres_arguments(args)?)
-                .fetch_all(pool)
-                .await?
-                .into_iter()
-                .map(Row::Postgres)
-                .collect(),
+            Pool::Postgres(pool, at_hand) => {
+                let arguments = sql::postgres_arguments(args)?;
+                let mut kept = at_hand.take(pool).await?;
+                let rows =
+                    sqlx::query_with(text.postgres, arguments).fetch_all(&mut *kept.connection).await?;
+                at_hand.keep(kept);
+                rows.into_iter().map(Row::Postgres).collect()
+            }
             Pool::Sqlite(pool) => sqlx::query_with(text.sqlite, sql::sqlite_arguments(args)?)
                 .fetch_all(pool)
                 .await?
@@ -328,7 +332,10 @@ impl Store {
     /// Closes every connection, after the work under way.
     pub async fn close(&self) {
         match &self.pool {
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(pool, at_hand) => {
+                at_hand.close();
+                pool.close().await;
+            }
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Rehearsed(_) => {}
         }

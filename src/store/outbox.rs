@@ -104,7 +104,7 @@ impl Store {
     pub async fn mark_sent(&self, id: Uuid) -> Result<bool, StoreError> {
         failpoint::reach("mark");
         let marked = match &self.pool {
-            Pool::Postgres(_) => {
+            Pool::Postgres(..) => {
                 let sql = "WITH marked AS (
                         UPDATE outbox SET state = 'sent', sent_at = date_trunc('second', now()), attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, problem = NULL
                         WHERE id = $1 AND state = 'queued' RETURNING account_id),

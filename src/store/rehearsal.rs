@@ -35,7 +35,7 @@ impl Store {
     pub async fn rehearsal(&self) -> Result<Self, StoreError> {
         let pool = match &self.pool {
             Pool::Sqlite(pool) => Pool::Sqlite(copy(pool).await?),
-            Pool::Postgres(pool) => Pool::Rehearsed(Arc::new(Mutex::new(outer(pool).await?))),
+            Pool::Postgres(pool, _) => Pool::Rehearsed(Arc::new(Mutex::new(outer(pool).await?))),
             Pool::Rehearsed(outer) => Pool::Rehearsed(outer.clone()),
         };
         Ok(Self::of(pool))

@@ -129,6 +129,18 @@ pub(super) fn shape(column: &str, problem: impl std::fmt::Display) -> StoreError
 }
 
 impl Row {
+    fn opt_str(&self, column: &str) -> Result<Option<&str>, StoreError> {
+        Ok(match self {
+            Self::Postgres(row) => row.try_get(column)?,
+            Self::Sqlite(row) => row.try_get(column)?,
+        })
+    }
+
+    /// A text as it stands in the row.
+    pub(super) fn str(&self, column: &str) -> Result<&str, StoreError> {
+        present(column, self.opt_str(column)?)
+    }
+
     pub(super) fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError> {
         Ok(match self {
             Self::Postgres(row) => row.try_get(column)?,
@@ -192,10 +204,7 @@ impl Row {
         &self,
         column: &str,
     ) -> Result<Option<T>, StoreError> {
-        let text: Option<&str> = match self {
-            Self::Postgres(row) => row.try_get(column)?,
-            Self::Sqlite(row) => row.try_get(column)?,
-        };
+        let text = self.opt_str(column)?;
         text.map(|text| serde_json::from_str(text).map_err(|e| shape(column, e))).transpose()
     }
 

@@ -139,7 +139,7 @@ async fn a_malformed_question_is_wrong_usage_and_said_in_one_line() {
         (&["explain", "", "view", "device"], "account must be a username or an e-mail"),
         (&["check", "kim", "ManageUsers", "device/x"], "the object must be tenant/NAMESPACE/NAME"),
         (&["check", "kim", "ManageSubscription", "role/a/b"], "ManageSubscription is about a tenant"),
-        (&["check", "kim", "ManageUsers", "role/a/b", "--creator", "na"], "--creator belongs to"),
+        (&["check", "kim", "ManageUsers", "role/a/b", "--creator", "na"], "a creator belongs to"),
     ] {
         let finished = place.call(arguments).await;
         assert_eq!(finished.code(), Some(2), "{finished:?}");

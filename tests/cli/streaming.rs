@@ -4,8 +4,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use super::{Place, account, tenant};
-use crate::harness::Postgres;
+use super::{PATIENCE, Place, account, tenant};
+use crate::harness::{Postgres, Tenantry};
 
 const FEW: usize = 3_000;
 const MANY: usize = 60_000;
@@ -49,7 +49,8 @@ async fn peaks(database: &str, devices: usize) -> [u64; 2] {
     let mut list = "device_id,unit_id,name,labels,tenant\n".to_owned();
     (0..devices).for_each(|n| list.push_str(&format!("device-{n:08},,A device,,default/acme\n")));
     place.write("devices.csv", list);
-    let imported = place.call(&["devices", "import", "devices.csv", "--database-url", database]).await;
+    let import = ["devices", "import", "devices.csv", "--database-url", database];
+    let imported = Tenantry::new(import).dir(place.folder.path()).finish(PATIENCE * 4).await;
     assert_eq!(imported.code(), Some(0), "{imported:?}");
     [&[][..], &["-o", "json"][..]].map(|form| {
         let (lines, most) = what_can(&place, database, form);

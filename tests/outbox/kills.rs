@@ -116,7 +116,13 @@ async fn at_every_place(database: Database) {
     for (at, reached, duplicates) in inside.iter().chain(&outside) {
         assert!(*reached || at.starts_with("commit"), "{at} was not reached");
         let between = matches!(at.as_str(), "answer#1" | "mark#1" | "taken");
-        assert!(*duplicates == usize::from(between) || at == "answered", "{at}: {duplicates} duplicates");
+        // Passes and claims go on beside the mail: a kill in one of them may
+        // strike while the mail is between its last line and its mark.
+        let beside = at.starts_with("commit") || at.starts_with("read") || at == "answered";
+        assert!(
+            *duplicates == usize::from(between) || beside && *duplicates == 1,
+            "{at}: {duplicates} duplicates"
+        );
     }
     let missed = inside.iter().filter(|(_, reached, _)| !reached).count();
     assert!(missed <= 4, "{missed} places were not reached: {inside:?}");

@@ -69,6 +69,9 @@ pub enum Malformed {
     /// A subscription is a tenant's.
     #[error("ManageSubscription is about a tenant: name tenant/NAMESPACE/NAME")]
     Subscription,
+    /// A creator where none can be meant.
+    #[error("a creator belongs to questions about operations; a capability is used on an object")]
+    Creator,
     /// A right that there is not.
     #[error("the capability must be one of the documented ones, such as ManageUsers")]
     Capability,
@@ -86,6 +89,7 @@ impl Malformed {
             Self::Device => "device",
             Self::Thing | Self::Subscription => "object",
             Self::Capability => "capability",
+            Self::Creator => "creator",
             Self::Source => "source",
         }
     }

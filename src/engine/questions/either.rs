@@ -1,9 +1,9 @@
 //! A question of either sort, about access or about an administrative right,
-//! and what is said to it in one shape. Command line and program interface ask
-//! here, so that both say the same.
+//! how it is written, and what is said to it in one shape. Command line, access
+//! tests and program interface ask here, so that all say the same.
 
 use super::answer::{Answer, Checked, Step};
-use super::asked::Asked;
+use super::asked::{Asked, Malformed};
 use super::right::{self, AskedRight, RightAnswer};
 use super::{Questions, RERUNS, answer_in, checked_in};
 use crate::store::{Access, StoreError, Tx};
@@ -15,6 +15,42 @@ pub enum Ask {
     Access(Asked),
     /// May it use that right?
     Right(AskedRight),
+}
+
+/// A question as one writes it on a command line or in a file: its second word
+/// decides of which sort it is.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    /// Who asks: a username or an e-mail.
+    pub account: &'a str,
+    /// What it wants to do: an operation or a capability.
+    pub operation: &'a str,
+    /// On what: a resource, with the id of a device behind a slash if it is
+    /// about one; for a capability an object or a group.
+    pub resource: &'a str,
+    /// Whose data it is about.
+    pub creator: Option<&'a str>,
+    /// Whose objects a question about a right means, if several sources have
+    /// one of the name.
+    pub source: Option<&'a str>,
+}
+
+impl Ask {
+    /// The question, if it is well-formed.
+    pub fn read(words: Words<'_>) -> Result<Self, Malformed> {
+        let Words { account, operation, resource, creator, source } = words;
+        if let Some(capability) = AskedRight::capability(operation) {
+            if creator.is_some() {
+                return Err(Malformed::Creator);
+            }
+            return AskedRight::new(account, capability, resource, source).map(Self::Right);
+        }
+        let (resource, device) = match resource.split_once('/') {
+            Some((resource, device)) => (resource, Some(device)),
+            None => (resource, None),
+        };
+        Asked::new(account, operation, resource, device, creator).map(Self::Access)
+    }
 }
 
 /// What is said to a question of either sort.

@@ -21,7 +21,7 @@ use crate::store::{Access, Store, StoreError, Tx};
 pub use crate::store::questions::reverse::Right;
 pub use answer::{Answer, Checked, Object, Step};
 pub use asked::{Asked, Malformed, account_name};
-pub use either::{Ask, Said};
+pub use either::{Ask, Said, Words};
 pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
 pub use right::{AskedRight, NoObject, RightAnswer, Thing};
 
@@ -72,15 +72,16 @@ impl Questions {
     /// Whether it is allowed and what decided, at the least cost; the same as
     /// [`Questions::ask`] says, without the steps that led there.
     pub async fn check(&self, asked: &Asked) -> Result<Checked, StoreError> {
-        // Whose data it is about is a rarer question.
+        // Whose data it is about is a rarer question. (On the heap, so that
+        // the usual one is small.)
         if asked.creator().is_some() {
-            return Ok(self.ask(asked).await?.into());
+            return Ok(Box::pin(self.ask(asked)).await?.into());
         }
         let mut reruns = 0;
         loop {
             match self.store.brief(asked.account(), asked.device()).await {
                 // Time has ended something since the database last looked.
-                Ok(Some(brief)) if brief.stale => return Ok(self.ask(asked).await?.into()),
+                Ok(Some(brief)) if brief.stale => return Ok(Box::pin(self.ask(asked)).await?.into()),
                 Ok(brief) => return Ok(checked(asked, brief)),
                 Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
                 Err(error) => return Err(error),

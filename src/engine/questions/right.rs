@@ -3,13 +3,13 @@
 //! describe it, and the very same rule judges it (`authority::permit`), so the
 //! answer is yes exactly when the engine would accept.
 
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use uuid::Uuid;
 
 use super::answer::{Object, Step};
-use super::asked::{Malformed, SOURCE, bounded, name, part};
 use crate::domain::access::answer::Effect;
 use crate::domain::account::Ref;
 use crate::domain::authority::why::{self, Finding, weigh};
@@ -19,111 +19,12 @@ use crate::domain::authority::{
 use crate::domain::capability::Capability;
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::role::Assigned;
-use crate::domain::tenant::{Chain, key as tenant_key};
+use crate::domain::tenant::Chain;
 use crate::domain::verdict::Refusal;
 use crate::store::accounts::Found;
 use crate::store::{StoreError, Tx};
 
-/// What a right is used on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Thing {
-    /// A Tenant, a SubAdmin or a Role.
-    Object(ObjectKey),
-    /// A group of a tenant; it need not have members yet.
-    Group {
-        /// The tenant's object.
-        tenant: ObjectKey,
-        /// The group's name.
-        name: String,
-    },
-}
-
-impl fmt::Display for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Object(key) => key.fmt(f),
-            Self::Group { tenant, name } => write!(f, "group {name} of {tenant}"),
-        }
-    }
-}
-
-/// A well-formed question about a right.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AskedRight {
-    pub(super) account: String,
-    pub(super) capability: Capability,
-    pub(super) thing: Thing,
-    pub(super) source: Option<String>,
-}
-
-/// Accounts may be named by their e-mail, which stands in no log.
-impl fmt::Debug for AskedRight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AskedRight")
-            .field("capability", &self.capability)
-            .field("thing", &self.thing)
-            .finish_non_exhaustive()
-    }
-}
-
-impl AskedRight {
-    /// The capability that a word names, if it names one: other words are
-    /// operations.
-    pub fn capability(word: &str) -> Option<Capability> {
-        let mut all = Capability::GIVEN.into_iter().chain([Capability::ManageSubscription]);
-        all.find(|capability| capability.as_str() == word)
-    }
-
-    /// The question, if it is well-formed: `thing` is `tenant/NAMESPACE/NAME`,
-    /// `subadmin/...`, `role/...`, or `group/NAMESPACE/TENANT/GROUP`. `source`
-    /// says whose objects are meant if several sources have one of the name.
-    pub fn new(
-        account: &str,
-        capability: Capability,
-        thing: &str,
-        source: Option<&str>,
-    ) -> Result<Self, Malformed> {
-        let thing = parse(thing).ok_or(Malformed::Thing)?;
-        if capability == Capability::ManageSubscription
-            && !matches!(&thing, Thing::Object(key) if key.kind == Kind::Tenant)
-        {
-            return Err(Malformed::Subscription);
-        }
-        let source = source.filter(|source| !source.is_empty());
-        if source.is_some_and(|source| !bounded(source, SOURCE)) {
-            return Err(Malformed::Source);
-        }
-        let source = source.map(str::to_owned);
-        Ok(Self { account: name("account", account)?, capability, thing, source })
-    }
-
-    /// The same question by another account, which exists.
-    pub(super) fn by(&self, account: &str) -> Self {
-        Self { account: account.to_owned(), ..self.clone() }
-    }
-}
-
-fn parse(text: &str) -> Option<Thing> {
-    let parts: Vec<&str> = text.splitn(4, '/').collect();
-    if !parts.iter().all(|text| part(text)) {
-        return None;
-    }
-    match parts.as_slice() {
-        ["group", namespace, tenant, group] => {
-            Some(Thing::Group { tenant: tenant_key(namespace, tenant), name: (*group).to_owned() })
-        }
-        [kind, namespace, name] => {
-            let kind = match *kind {
-                "tenant" => Kind::Tenant,
-                "subadmin" => Kind::SubAdmin,
-                "role" => Kind::Role,
-                _ => return None,
-            };
-            Some(Thing::Object(ObjectKey::new(kind, *namespace, *name)))
-        }
-        _ => None,
-    }
-}
+pub use asked::{AskedRight, Thing};
 
 /// The answer to a question about a right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +106,10 @@ pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswe
     let roles = manager.roles.clone();
     let Judged { verdict, findings, against } = judge(tx, manager, &home, *capability, thing, known).await?;
     let (objects, steps) = told(tx, keys, &roles, &findings).await?;
-    let decisive = |effect| findings.iter().find(move |finding| finding.effect == effect);
+    // One reason is enough to deny; to allow takes rank, right and scope.
+    let all_that = |effect| -> Vec<&str> {
+        findings.iter().filter(|f| f.effect == effect).map(|f| f.message.as_str()).collect()
+    };
     let changes = |findings: &[Finding]| findings.iter().filter_map(|f| f.change.clone()).collect();
     let suffices = !findings.iter().any(|f| f.rule == "R4" && f.object.is_none() && f.change.is_some());
     Ok(match verdict {
@@ -213,7 +117,7 @@ pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswe
             allowed: true,
             active,
             reason: "Permitted",
-            message: decisive(Effect::Allows).map(|f| f.message.clone()).unwrap_or_default(),
+            message: all_that(Effect::Allows).join("; "),
             objects,
             steps,
             suffices: !against.is_empty(),
@@ -223,7 +127,7 @@ pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswe
             allowed: false,
             active,
             reason: refusal.reason.as_str(),
-            message: decisive(Effect::Denies).map_or(refusal.message, |f| f.message.clone()),
+            message: all_that(Effect::Denies).first().map_or(refusal.message, |first| (*first).to_owned()),
             objects,
             steps,
             changes: changes(&findings),

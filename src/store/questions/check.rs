@@ -1,20 +1,21 @@
 //! The statement of a check: no more than the answer depends on, in rows that
 //! are found by their keys. What it needs of other tables is at hand in these
-//! rows (migration 8). One row comes back for each grant that may matter, and
-//! none if there is no such account.
+//! rows (migrations 8 and 16), in few columns: each costs at every join. One
+//! row comes back for each grant that may matter, and none if there is no such
+//! account.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::StoreError;
 use super::super::sql::{Row, Sql, shape};
-use super::super::tenants::word;
 use super::Asker;
 use super::rows::{moment, time};
 use crate::domain::access::facts::{Covers, Device, Giver, Holder, Level, Lineage, Offer, Person, Subject};
-use crate::domain::account::Ref;
+use crate::domain::account::{Ref, Scope};
 use crate::domain::grant::chain::{By, Link};
 use crate::domain::grant::{Mode, Receiver, Reclaim};
 use crate::domain::object::{Kind, ObjectKey};
@@ -42,21 +43,13 @@ pub struct Brief {
 macro_rules! check {
     (postgres, $whom:literal, $more:literal, $from:literal) => {
         concat!(
-            "SELECT c.id, c.username, c.tier, c.enabled, c.activated_at IS NOT NULL AS active, (c.effective->'individual_access')::boolean AS individual,
-               c.permissions::text AS permissions, c.scope::text AS scope, c.standing::text AS standing, t.line::text AS line,
-               extract(epoch FROM now())::bigint AS now, g.id AS grant_id, g.object_id AS grant_object, g.tenant_id AS granting, g.namespace, g.name, g.mode, g.reclaim,
-               g.permissions::text AS given, extract(epoch FROM g.not_before)::bigint AS not_before, extract(epoch FROM g.expires_at)::bigint AS expires_at,
-               g.managed_by, g.giver_tier, g.receivers::text AS receivers", $more,
+            "SELECT now() AS now, c.brief AS account, t.line::text AS line, g.brief AS giving", $more,
             " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE ", $whom
         )
     };
     (sqlite, $whom:literal, $more:literal, $from:literal) => {
         concat!(
-            "SELECT c.id, c.username, c.tier, c.enabled, c.activated_at IS NOT NULL AS active, c.effective->>'individual_access' AS individual,
-               c.permissions, c.scope, c.standing, t.line,
-               unixepoch() AS now, g.id AS grant_id, g.object_id AS grant_object, g.tenant_id AS granting, g.namespace, g.name, g.mode, g.reclaim,
-               g.permissions AS given, unixepoch(g.not_before) AS not_before, unixepoch(g.expires_at) AS expires_at,
-               g.managed_by, g.giver_tier, g.receivers", $more,
+            "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS now, c.brief AS account, t.line, g.brief AS giving", $more,
             " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE ", $whom
         )
     };
@@ -132,7 +125,8 @@ pub(super) const fn sql_of_many(device: bool) -> Sql {
 
 /// What the rows say of each account, in their order.
 pub(super) fn briefs(rows: &[Row], about_device: bool) -> Result<Vec<Brief>, StoreError> {
-    let same = |a: &Row, b: &Row| matches!((a.uuid("id"), b.uuid("id")), (Ok(a), Ok(b)) if a == b);
+    // An account's rows follow upon one another, with the same text of it.
+    let same = |a: &Row, b: &Row| matches!((a.str("account"), b.str("account")), (Ok(a), Ok(b)) if a == b);
     let each = rows.chunk_by(same).map(|rows| brief(rows, about_device).transpose());
     each.flatten().collect()
 }
@@ -141,11 +135,31 @@ type LevelFields = (Uuid, String, i64, i64, Option<String>, Option<String>);
 type RoleFields = (String, String, String, Content);
 type StandingFields = (Vec<RoleFields>, Vec<String>, Vec<Uuid>);
 type ReceiverFields = (Option<Uuid>, Option<Uuid>, Option<String>);
+type Flag = i64;
+type AccountFields = (Uuid, String, Tier, Flag, Flag, Flag, Permissions, Option<Scope>, StandingFields);
+
+/// What is said of a grant, in the order of its fields.
+#[derive(Deserialize)]
+struct GrantFields {
+    id: Uuid,
+    managed: Flag,
+    tenant: Uuid,
+    namespace: String,
+    name: String,
+    mode: Mode,
+    reclaim: Reclaim,
+    permissions: Permissions,
+    not_before: Option<i64>,
+    expires_at: Option<i64>,
+    giver: Option<Uuid>,
+    giver_tier: Option<Tier>,
+    receivers: Option<Vec<ReceiverFields>>,
+}
 
 /// What the rows say; none: there is no such account.
 pub(super) fn brief(rows: &[Row], about_device: bool) -> Result<Option<Brief>, StoreError> {
     let Some(row) = rows.first() else { return Ok(None) };
-    let now = time(row.int("now")?)?;
+    let now = time(row.time("now")?.as_second())?;
     let asker = asker(row)?;
     let device = if about_device { device(row)? } else { None };
     let within = |tenant: Uuid| match device.as_ref().map(|device| &device.holder) {
@@ -155,13 +169,15 @@ pub(super) fn brief(rows: &[Row], about_device: bool) -> Result<Option<Brief>, S
     };
     let (mut offers, mut seen, mut stale) = (vec![], BTreeSet::new(), false);
     for row in rows {
-        let Some(grant) = row.opt_uuid("grant_id")?.filter(|grant| seen.insert(*grant)) else { continue };
-        let state = if about_device { row.text("state")? } else { String::new() };
-        let managed = row.opt_uuid("grant_object")?.is_some();
-        let mut offer = offer(row, &asker)?;
+        let Some(fields) = row.document::<GrantFields>("giving")?.filter(|fields| seen.insert(fields.id))
+        else {
+            continue;
+        };
+        let state = if about_device { row.str("state")? } else { "" };
+        let (grant, managed, reclaim) = (fields.id, fields.managed != 0, fields.reclaim);
+        let mut offer = offer(fields, &asker)?;
         // An Assign has given the device exactly while it is applied.
         if state == "applied" && offer.mode == Mode::Assign {
-            let reclaim: Reclaim = word("reclaim", row.text("reclaim")?)?;
             let Offer { not_before, expires_at, .. } = offer;
             let by = By { grant, managed, reclaim, not_before, expires_at };
             stale |= !Link { by: Some(by), tenant: offer.tenant, account: None }.counts(now);
@@ -171,7 +187,7 @@ pub(super) fn brief(rows: &[Row], about_device: bool) -> Result<Option<Brief>, S
         }
         let about = match (about_device, offer.mode) {
             (false, _) => true,
-            (true, Mode::Share) => matches!(state.as_str(), "applied" | "idle") && within(offer.tenant),
+            (true, Mode::Share) => matches!(state, "applied" | "idle") && within(offer.tenant),
             (true, Mode::Assign) => state == "applied" || (state == "idle" && !offer.in_effect(now)),
         };
         offer.covers = match (about, about_device) {
@@ -186,7 +202,9 @@ pub(super) fn brief(rows: &[Row], about_device: bool) -> Result<Option<Brief>, S
 }
 
 fn asker(row: &Row) -> Result<Asker, StoreError> {
-    let (roles, groups, _) = row.needed::<StandingFields>("standing")?;
+    let (id, username, tier, enabled, active, individual, permissions, scope, standing): AccountFields =
+        row.needed("account")?;
+    let (roles, groups, _) = standing;
     let role = |(namespace, name, revision, content)| Assigned {
         role: None,
         namespace,
@@ -196,19 +214,19 @@ fn asker(row: &Row) -> Result<Asker, StoreError> {
         content,
     };
     let subject = Subject {
-        id: row.uuid("id")?,
+        id,
         key: None,
-        username: row.text("username")?,
-        tier: word("tier", row.text("tier")?)?,
-        enabled: row.bool("enabled")?,
+        username,
+        tier,
+        enabled: enabled != 0,
         tenant: line(row, "line")?,
         groups: groups.into_iter().collect(),
         roles: roles.into_iter().map(role).collect(),
-        permissions: row.needed("permissions")?,
-        individual_access: row.bool("individual")?,
-        scope: row.document("scope")?,
+        permissions,
+        individual_access: individual != 0,
+        scope,
     };
-    Ok(Asker { subject, active: row.bool("active")? })
+    Ok(Asker { subject, active: active != 0 })
 }
 
 fn line(row: &Row, column: &str) -> Result<Lineage, StoreError> {
@@ -243,10 +261,10 @@ fn device(row: &Row) -> Result<Option<Device>, StoreError> {
     Ok(Some(Device { id, holder }))
 }
 
-fn offer(row: &Row, asker: &Asker) -> Result<Offer, StoreError> {
+fn offer(fields: GrantFields, asker: &Asker) -> Result<Offer, StoreError> {
+    let GrantFields { tenant, namespace, name, mode, permissions, not_before, expires_at, .. } = fields;
     let subject = &asker.subject;
     let home = subject.tenant.own().map(|level| level.id).ok_or_else(|| shape("line", "empty"))?;
-    let receivers: Vec<ReceiverFields> = row.document("receivers")?.unwrap_or_default();
     // Those of others are of no concern.
     let receiver = |fields: ReceiverFields| match fields {
         (Some(account), _, _) => {
@@ -256,16 +274,15 @@ fn offer(row: &Row, asker: &Asker) -> Result<Offer, StoreError> {
         (None, Some(tenant), None) => Some(Receiver::Tenant(tenant)),
         (None, None, _) => None,
     };
-    let tier = row.opt_text("giver_tier")?.map(|tier| word::<Tier>("giver_tier", tier)).transpose()?;
     Ok(Offer {
-        key: ObjectKey::new(Kind::DeviceGrant, row.text("namespace")?, row.text("name")?),
-        tenant: row.uuid("granting")?,
-        mode: word("mode", row.text("mode")?)?,
-        receivers: receivers.into_iter().filter_map(receiver).collect(),
-        permissions: row.needed::<Permissions>("given")?,
-        not_before: moment(row.opt_int("not_before")?)?,
-        expires_at: moment(row.opt_int("expires_at")?)?,
-        giver: match row.opt_uuid("managed_by")?.zip(tier) {
+        key: ObjectKey::new(Kind::DeviceGrant, namespace, name),
+        tenant,
+        mode,
+        receivers: fields.receivers.unwrap_or_default().into_iter().filter_map(receiver).collect(),
+        permissions,
+        not_before: moment(not_before)?,
+        expires_at: moment(expires_at)?,
+        giver: match fields.giver.zip(fields.giver_tier) {
             None => Giver::Platform,
             Some((id, tier)) => Giver::Account { id, tier },
         },
