@@ -67,10 +67,13 @@ async fn agree(world: &mut World, document: &str, by: &str, right: Capability, t
         if refused {
             assert_eq!(answer.reason, ready.reason.as_str(), "{who} {thing}");
         }
-        // What is said decided, and the way to the opposite answer with it.
+        // What is said decided, and the way to the opposite answer with it: it
+        // takes all of several reasons to allow, and the first to deny.
         let effect = if answer.allowed { Effect::Allows } else { Effect::Denies };
-        let step = answer.steps.iter().find(|step| step.effect == effect).unwrap();
-        assert_eq!(step.message, answer.message, "{who} {thing}: {answer:?}");
+        let steps = answer.steps.iter().filter(|step| step.effect == effect);
+        let reasons: Vec<&str> = steps.map(|step| step.message.as_str()).collect();
+        let decided = if answer.allowed { reasons.join("; ") } else { reasons[0].to_owned() };
+        assert_eq!(decided, answer.message, "{who} {thing}: {answer:?}");
         assert!(!answer.changes.is_empty() && !answer.message.is_empty(), "{who} {thing}: {answer:?}");
         let denies = answer.steps.iter().any(|step| step.effect == Effect::Denies);
         assert_eq!(denies, !answer.allowed, "{who} {thing}: {answer:?}");

@@ -58,7 +58,7 @@ async fn sqlite(url: &str) -> sqlx::Result<BTreeMap<String, Vec<Row>>> {
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> '_sqlx_migrations'";
     for table in sqlx::query(tables).fetch_all(&mut *tx).await? {
         let table: String = table.get(0);
-        let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+        let columns = format!("SELECT name FROM pragma_table_xinfo('{table}')");
         let columns = sqlx::query(AssertSqlSafe(columns)).fetch_all(&mut *tx).await?;
         let columns: Vec<String> = columns.iter().map(|row| row.get(0)).collect();
         let fields: Vec<String> = columns.iter().map(|name| format!("'{name}', \"{name}\"")).collect();

@@ -73,13 +73,13 @@ macro_rules! about_device {
         Sql {
             postgres: check!(
                 postgres, $postgres,
-                ", d.id AS device, d.holder_tenant, d.holder_account, u.line::text AS holder_line, h.standing::text AS holder_standing, w.state",
+                ", d.id AS device, d.holder_tenant, d.holder_account, CASE WHEN u.id <> c.tenant_id THEN u.line::text END AS holder_line, h.standing::text AS holder_standing, w.state",
                 " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
                   LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
             ),
             sqlite: check!(
                 sqlite, $sqlite,
-                ", d.id AS device, d.holder_tenant, d.holder_account, u.line AS holder_line, h.standing AS holder_standing, w.state",
+                ", d.id AS device, d.holder_tenant, d.holder_account, CASE WHEN u.id <> c.tenant_id THEN u.line END AS holder_line, h.standing AS holder_standing, w.state",
                 " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
                   LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
             ),
@@ -161,7 +161,7 @@ pub(super) fn brief(rows: &[Row], about_device: bool) -> Result<Option<Brief>, S
     let Some(row) = rows.first() else { return Ok(None) };
     let now = time(row.time("now")?.as_second())?;
     let asker = asker(row)?;
-    let device = if about_device { device(row)? } else { None };
+    let device = if about_device { device(row, &asker.subject.tenant)? } else { None };
     let within = |tenant: Uuid| match device.as_ref().map(|device| &device.holder) {
         Some(Holder::Tenant(line)) => line.within(tenant),
         Some(Holder::Account(person)) => person.tenant.within(tenant),
@@ -241,17 +241,22 @@ fn line(row: &Row, column: &str) -> Result<Lineage, StoreError> {
     Ok(Lineage(levels.into_iter().map(level).collect()))
 }
 
-fn device(row: &Row) -> Result<Option<Device>, StoreError> {
+/// `home` is the asker's tenant: the line of another one stands in the row.
+fn device(row: &Row, home: &Lineage) -> Result<Option<Device>, StoreError> {
     let Some(id) = row.opt_text("device")? else { return Ok(None) };
+    let tenant = |holder: Uuid| match home.own() {
+        Some(own) if own.id == holder => Ok(home.clone()),
+        _ => line(row, "holder_line"),
+    };
     let holder = match (row.opt_uuid("holder_tenant")?, row.opt_uuid("holder_account")?) {
         (None, _) => Holder::Nobody,
-        (Some(_), None) => Holder::Tenant(line(row, "holder_line")?),
-        (Some(_), Some(account)) => {
+        (Some(holder), None) => Holder::Tenant(tenant(holder)?),
+        (Some(holder), Some(account)) => {
             let (roles, groups, managers) = row.needed::<StandingFields>("holder_standing")?;
             Holder::Account(Person {
                 id: account,
                 key: None,
-                tenant: line(row, "holder_line")?,
+                tenant: tenant(holder)?,
                 managers,
                 groups: groups.into_iter().collect(),
                 roles: roles.into_iter().map(|(namespace, name, ..)| Ref { namespace, name }).collect(),
