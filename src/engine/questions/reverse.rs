@@ -54,6 +54,36 @@ impl<T> Page<T> {
     }
 }
 
+/// A page that is being filled: candidates are looked at in parts, until there
+/// are enough rows, or enough was looked at for one answer.
+struct Walk<T> {
+    page: Page<T>,
+    limit: usize,
+    looked_at: usize,
+}
+
+impl<T> Walk<T> {
+    fn begin(after: &str, limit: usize) -> Self {
+        Self { page: Page { items: vec![], next: Some(after.to_owned()) }, limit, looked_at: 0 }
+    }
+
+    /// After which name to look next, and at how many; none: the page is done.
+    fn next(&mut self) -> Option<(String, usize)> {
+        let enough = self.page.items.len() >= self.limit || self.looked_at >= LOOKED_AT;
+        if self.looked_at > 0 && enough {
+            return None;
+        }
+        let most = PAGE.min(self.limit.saturating_sub(self.page.items.len())).max(1);
+        Some((self.page.next.take()?, most))
+    }
+
+    /// Of at most so many, this many were found, the last one with this name.
+    fn found(&mut self, many: usize, most: usize, last: Option<&str>) {
+        self.looked_at += many;
+        self.page.next = last.filter(|_| many == most).map(str::to_owned);
+    }
+}
+
 /// The last part, without a row.
 impl<T> Default for Page<T> {
     fn default() -> Self {

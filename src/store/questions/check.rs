@@ -40,18 +40,27 @@ pub struct Brief {
     pub stale: bool,
 }
 
-macro_rules! check {
-    (postgres, $whom:literal, $more:literal, $from:literal) => {
+macro_rules! text {
+    ($now:literal, $whom:literal, $more:literal, $from:literal) => {
         concat!(
-            "SELECT now() AS now, c.brief AS account, t.line::text AS line, g.brief AS giving", $more,
-            " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE ", $whom
+            "SELECT ",
+            $now,
+            " AS now, c.brief AS account, CAST(t.line AS text) AS line, g.brief AS giving",
+            $more,
+            " FROM account c JOIN tenant t ON t.id = c.tenant_id",
+            $from,
+            " WHERE ",
+            $whom
         )
     };
-    (sqlite, $whom:literal, $more:literal, $from:literal) => {
-        concat!(
-            "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AS now, c.brief AS account, t.line, g.brief AS giving", $more,
-            " FROM account c JOIN tenant t ON t.id = c.tenant_id", $from, " WHERE ", $whom
-        )
+}
+
+macro_rules! check {
+    ($postgres:literal, $sqlite:literal, $more:literal, $from:literal) => {
+        Sql {
+            postgres: text!("now()", $postgres, $more, $from),
+            sqlite: text!("strftime('%Y-%m-%dT%H:%M:%SZ', 'now')", $sqlite, $more, $from),
+        }
     };
 }
 
@@ -70,20 +79,13 @@ macro_rules! about_device {
         about_device!($whom, $whom)
     };
     ($postgres:literal, $sqlite:literal) => {
-        Sql {
-            postgres: check!(
-                postgres, $postgres,
-                ", d.id AS device, d.holder_tenant, d.holder_account, CASE WHEN u.id <> c.tenant_id THEN u.line::text END AS holder_line, h.standing::text AS holder_standing, w.state",
-                " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
-                  LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
-            ),
-            sqlite: check!(
-                sqlite, $sqlite,
-                ", d.id AS device, d.holder_tenant, d.holder_account, CASE WHEN u.id <> c.tenant_id THEN u.line END AS holder_line, h.standing AS holder_standing, w.state",
-                " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
-                  LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
-            ),
-        }
+        check!(
+            $postgres, $sqlite,
+            ", d.id AS device, d.holder_tenant, d.holder_account, CASE WHEN u.id <> c.tenant_id THEN CAST(u.line AS text) END AS holder_line,
+               CAST(h.standing AS text) AS holder_standing, w.state",
+            " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
+              LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
+        )
     };
 }
 
@@ -92,18 +94,11 @@ macro_rules! about_section {
         about_section!($whom, $whom)
     };
     ($postgres:literal, $sqlite:literal) => {
-        Sql {
-            postgres: check!(
-                postgres, $postgres, "",
-                " LEFT JOIN (grant_receiver w JOIN device_grant g ON g.id = w.grant_id AND g.mode = 'Share' AND g.selection = '{}')
-                    ON w.account_id = c.id OR w.tenant_id = c.tenant_id"
-            ),
-            sqlite: check!(
-                sqlite, $sqlite, "",
-                " LEFT JOIN (grant_receiver w JOIN device_grant g ON g.id = w.grant_id AND g.mode = 'Share' AND g.selection = '{}')
-                    ON w.account_id = c.id OR w.tenant_id = c.tenant_id"
-            ),
-        }
+        check!(
+            $postgres, $sqlite, "",
+            " LEFT JOIN (grant_receiver w JOIN device_grant g ON g.id = w.grant_id AND g.mode = 'Share' AND g.selection = '{}')
+                ON w.account_id = c.id OR w.tenant_id = c.tenant_id"
+        )
     };
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::super::current;
-use super::{LOOKED_AT, NoList, PAGE, Page, count, denied_everything, nobody, of};
+use super::{NoList, PAGE, Page, Walk, count, denied_everything, nobody, of};
 use crate::domain::access::answer::Ground;
 use crate::domain::access::decide;
 use crate::domain::access::facts::{Named, Offer, Question};
@@ -46,24 +46,16 @@ pub(super) async fn devices_of(
         tx.facts_about(&nobody, &ids).await?;
         return Ok(known.then(Page::last));
     };
-    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
-    let mut looked_at = 0;
-    while let Some(after) = page.next.take() {
-        let most = PAGE.min(limit - page.items.len()).max(1);
+    let mut walk = Walk::begin(after, limit);
+    while let Some((after, most)) = walk.next() {
         let ids = tx.devices_near(&asker.subject, &after, count(most)).await?;
-        looked_at += ids.len();
+        walk.found(ids.len(), most, ids.last().map(String::as_str));
         for considered in tx.facts_about(&asker, &ids).await? {
             let rights = rights(tx, &asker, considered, now).await?;
-            page.items.extend(Some(rights).filter(|rights| !rights.operations.is_empty()));
-        }
-        if ids.len() == most {
-            page.next = ids.into_iter().next_back();
-        }
-        if page.items.len() >= limit || looked_at >= LOOKED_AT {
-            break;
+            walk.page.items.extend(Some(rights).filter(|rights| !rights.operations.is_empty()));
         }
     }
-    Ok(Some(page))
+    Ok(Some(walk.page))
 }
 
 pub(super) async fn devices_seen(
@@ -78,12 +70,10 @@ pub(super) async fn devices_seen(
     if denied_everything(&asker) {
         return Ok(Err(NoList::Denied));
     }
-    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
-    let mut looked_at = 0;
-    while let Some(after) = page.next.take() {
-        let most = PAGE.min(limit - page.items.len()).max(1);
+    let mut walk = Walk::begin(after, limit);
+    while let Some((after, most)) = walk.next() {
         let ids = tx.devices_near(&asker.subject, &after, count(most)).await?;
-        looked_at += ids.len();
+        walk.found(ids.len(), most, ids.last().map(String::as_str));
         let (mut seen, mut shared) = (vec![], BTreeSet::new());
         for (device, offers) in tx.facts_about(&asker, &ids).await? {
             let id = device.id.clone();
@@ -105,16 +95,10 @@ pub(super) async fn devices_seen(
             if shared.contains(&device.device_id) {
                 (device.tenant, device.account) = (None, None);
             }
-            page.items.push(device);
-        }
-        if ids.len() == most {
-            page.next = ids.into_iter().next_back();
-        }
-        if page.items.len() >= limit || looked_at >= LOOKED_AT {
-            break;
+            walk.page.items.push(device);
         }
     }
-    Ok(Ok(page))
+    Ok(Ok(walk.page))
 }
 
 /// What an account may do with one device.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::{Asked, AskedRight, NoObject, answer_in, checked, right};
-use super::{LOOKED_AT, NoList, PAGE, Page, count, denied_everything, nobody, of};
+use super::{NoList, PAGE, Page, Walk, count, denied_everything, nobody, of};
 use crate::domain::access::sight::{self, Sight};
 use crate::domain::capability::Capability;
 use crate::domain::key::fold;
@@ -41,28 +41,20 @@ pub(super) async fn visible_creators(
         tx.creators_near(&nobody().subject, after, count(PAGE.min(limit))).await?;
         return Ok(known.then(Page::last));
     };
-    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
-    let mut looked_at = 0;
-    while let Some(after) = page.next.take() {
-        let most = PAGE.min(limit - page.items.len()).max(1);
+    let mut walk = Walk::begin(after, limit);
+    while let Some((after, most)) = walk.next() {
         let near = tx.creators_near(&asker.subject, &after, count(most)).await?;
-        looked_at += near.len();
-        if near.len() == most {
-            page.next = near.last().map(|(name, _)| name.key.clone());
-        }
+        walk.found(near.len(), most, near.last().map(|(name, _)| name.key.as_str()));
         for (name, person) in near {
             let in_filtered_sections = match sight::of_person(&asker.subject, &person) {
                 Sight::OutOfRange => continue,
                 Sight::NotOwn => false,
                 Sight::Seen => true,
             };
-            page.items.push(Creator { account: name.written, in_filtered_sections });
-        }
-        if page.items.len() >= limit || looked_at >= LOOKED_AT {
-            break;
+            walk.page.items.push(Creator { account: name.written, in_filtered_sections });
         }
     }
-    Ok(Some(page))
+    Ok(Some(walk.page))
 }
 
 pub(super) async fn who_can(
@@ -71,15 +63,10 @@ pub(super) async fn who_can(
     after: &str,
     limit: usize,
 ) -> Result<Page<Who>, StoreError> {
-    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
-    let mut looked_at = 0;
-    while let Some(after) = page.next.take() {
-        let most = PAGE.min(limit - page.items.len()).max(1);
+    let mut walk = Walk::begin(after, limit);
+    while let Some((after, most)) = walk.next() {
         let near = tx.askers_near(asked.device(), &after, count(most)).await?;
-        looked_at += near.len();
-        if near.len() == most {
-            page.next = near.last().map(|name| name.key.clone());
-        }
+        walk.found(near.len(), most, near.last().map(|name| name.key.as_str()));
         let keys: Vec<&str> = near.iter().map(|name| name.key.as_str()).collect();
         for brief in tx.briefs(&keys, asked.device()).await? {
             let account = brief.asker.subject.username.clone();
@@ -89,14 +76,11 @@ pub(super) async fn who_can(
                 false => checked(asked, Some(brief)),
             };
             if answer.allowed {
-                page.items.push(Who { account, reason: answer.reason.as_str() });
+                walk.page.items.push(Who { account, reason: answer.reason.as_str() });
             }
         }
-        if page.items.len() >= limit || looked_at >= LOOKED_AT {
-            break;
-        }
     }
-    Ok(page)
+    Ok(walk.page)
 }
 
 pub(super) async fn who_may(
