@@ -30,7 +30,7 @@ async fn on_postgres(url: &str) -> Tables {
 async fn on_sqlite(url: &str) -> Tables {
     let pool = sqlx::SqlitePool::connect(url).await.unwrap();
     let sql = "SELECT m.name AS table_name, p.name AS column_name, p.\"notnull\" = 0 AS nullable
-        FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p WHERE m.type IN ('table', 'view') AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY m.name, p.cid";
+        FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type IN ('table', 'view') AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY m.name, p.cid";
     let mut tables = Tables::new();
     for row in sqlx::query(sql).fetch_all(&pool).await.unwrap() {
         put(&mut tables, row.get("table_name"), row.get("column_name"), row.get::<i64, _>("nullable") == 1);
@@ -46,7 +46,14 @@ async fn both_databases_have_the_same_tables_views_and_columns() {
     for url in [&postgres, &sqlite] {
         Store::connect(url).await.unwrap().migrate().await.unwrap();
     }
-    let (postgres, sqlite) = (on_postgres(&postgres).await, on_sqlite(&sqlite).await);
+    let (mut postgres, mut sqlite) = (on_postgres(&postgres).await, on_sqlite(&sqlite).await);
+    // What a check reads is kept in tables on PostgreSQL and put together by
+    // views on SQLite, whose columns say nothing about null.
+    for tables in [&mut postgres, &mut sqlite] {
+        for (_, columns) in tables.iter_mut().filter(|(table, _)| table.ends_with("_brief")) {
+            columns.iter_mut().for_each(|(_, null)| *null = true);
+        }
+    }
     assert!(postgres.len() > 20 && postgres.contains_key("project_members"), "{:?}", postgres.keys());
     assert_eq!(postgres, sqlite);
 }

@@ -270,7 +270,7 @@ async fn rows(database: &str) -> Vec<(String, String)> {
     if database.starts_with("sqlite") {
         let pool = sqlx::SqlitePool::connect(database).await.unwrap();
         let tables = "SELECT m.name, group_concat('COALESCE(iif(typeof(\"' || p.name || '\") = ''blob'', hex(\"' || p.name || '\"), CAST(\"' || p.name || '\" AS TEXT)), '''')', ' || '' | '' || ') AS row
-            FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p WHERE m.type = 'table' GROUP BY m.name";
+            FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' GROUP BY m.name";
         for table in sqlx::query(tables).fetch_all(&pool).await.unwrap() {
             let (name, columns): (String, String) = (table.get(0), table.get(1));
             let sql = format!("SELECT {columns} FROM \"{name}\"");

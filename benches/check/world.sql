@@ -94,4 +94,3 @@ INSERT INTO device_assignment (device_id, position, grant_id, giver_tenant, rece
     UNION ALL SELECT id, 1, pg_temp.id(4, 900 + d % 900), pg_temp.id(1, 100 + d % 900), pg_temp.id(1, 100 + d % 900), pg_temp.id(3, (100 + d % 900) * 20 + 2)
         FROM (SELECT d, 'device-' || lpad(d::text, 8, '0') AS id FROM generate_series(0, :DEVICES: - 1) AS d) AS n WHERE (d / 900) % 3 = 0;
 DROP TABLE place, line;
-ANALYZE;

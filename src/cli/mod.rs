@@ -131,7 +131,8 @@ impl Cli {
             Command::Run(run) if run.from.is_none() => {
                 "tenantry=info,warn,kube_client=off,kube_runtime=off,sqlx=error"
             }
-            _ => "warn",
+            // A slow statement is no news to who waits for it.
+            _ => "warn,sqlx=error",
         };
         app::start_logging(shared.log.as_deref(), shared.log_format, default).map_err(Fail::Usage)?;
         let mut out = Out::new();

@@ -108,6 +108,11 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         let now = pass.now();
         pass.tx.wake_downwards(new.id, now).await?;
     }
+    if new.settings.owner != old.settings.owner {
+        let owners: Vec<&String> = [&new.settings.owner, &old.settings.owner].into_iter().flatten().collect();
+        let now = pass.now();
+        pass.tx.wake_owners(new.id, &owners, now).await?;
+    }
     let action = match own {
         None => "adopted",
         Some(_) if moved => "moved",

@@ -255,6 +255,28 @@ impl Tx {
         Ok(())
     }
 
+    /// Wakes the accounts of a tenant that are called so, and its Root: who of
+    /// them manages the subscription has changed.
+    pub async fn wake_owners(
+        &mut self,
+        tenant: Uuid,
+        names: &[&String],
+        due_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $3::timestamptz FROM account
+                WHERE tenant_id = $1 AND (tier = 'Root' OR name IN (SELECT jsonb_array_elements_text($2))) AND object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = LEAST(wakeup.due_at, excluded.due_at)",
+            sqlite: "INSERT INTO wakeup (object_id, due_at)
+                SELECT object_id, $3 FROM account
+                WHERE tenant_id = $1 AND (tier = 'Root' OR name IN (SELECT value FROM json_each($2))) AND object_id IS NOT NULL
+                ON CONFLICT (object_id) DO UPDATE SET due_at = MIN(wakeup.due_at, excluded.due_at)",
+        };
+        self.write(sql, args![tenant, json(&names), due_at]).await?;
+        Ok(())
+    }
+
     /// Wakes the objects of everything in a tenant's subtree: it was enabled,
     /// disabled, moved or readmitted.
     pub async fn wake_downwards(&mut self, tenant: Uuid, due_at: Timestamp) -> Result<(), StoreError> {

@@ -3,11 +3,13 @@
 
 use crate::fleet::{account, lands, tenant};
 use crate::on_both;
-use crate::world::{World, all_ready};
+use crate::world::{ACME, World, all_ready};
 use tenantry::domain::access::answer::Effect;
 use tenantry::domain::capability::Capability::{
     self, ManageRoles, ManageSubscription, ManageTenants, ManageUserGroups, ManageUsers,
 };
+use tenantry::domain::object::{Kind, ObjectKey};
+use tenantry::engine::Report;
 use tenantry::engine::questions::{AskedRight, Questions, RightAnswer};
 
 /// Refusals of an act; others are about what an object would give.
@@ -174,6 +176,24 @@ on_both! {
         assert_eq!(answers(&world, "tenant/root/acme").await, ["ada"]);
         world.apply(&tenant("south", "acme", "ownerRef: {name: later}")).await;
         assert_eq!(answers(&world, "tenant/root/south").await, Vec::<&str>::new(), "held back while the owner is missing");
+    }
+}
+
+on_both! {
+    async fn status_shows_the_subscription_to_whoever_has_it_at_home(world) {
+        household(&mut world).await;
+        let shows = |report: &Report| report.status["effective"]["capabilities"].as_array().unwrap().contains(&"ManageSubscription".into());
+        for (who, expected) in [("ada", true), ("kim", false), ("sam", false)] {
+            assert_eq!(shows(&world.again(Kind::SubAdmin, "root", who).await), expected, "{who}");
+        }
+        // Whoever gains or loses it is told without being asked.
+        let key = |who: &str| ObjectKey::new(Kind::SubAdmin, "root", who);
+        let reports = world.apply(&tenant("north", "acme", "ownerRef: {name: sam}")).await;
+        assert!(shows(&reports[&key("sam")]));
+        assert!(!reports.contains_key(&key("na")), "only of their own tenant");
+        let owned = ACME.replace("displayName: ACME", "displayName: ACME, ownerRef: {name: kim}");
+        let reports = world.apply(owned.split("---").next().unwrap()).await;
+        assert_eq!((shows(&reports[&key("kim")]), shows(&reports[&key("ada")])), (true, false));
     }
 }
 

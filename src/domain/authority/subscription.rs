@@ -2,11 +2,18 @@
 //! has it, and where no owner is named, the Root.
 
 use super::Manager;
+use crate::domain::account::Account;
 use crate::domain::capability::Capability;
 use crate::domain::object::{ObjectKey, Topic};
 use crate::domain::tenant::Chain;
 use crate::domain::tier::Tier;
 use crate::domain::verdict::{Reason, Refusal};
+
+/// Whether an account has the right over its own tenant, which names this
+/// owner: what its status shows among its capabilities, enabled or not.
+pub fn owns_subscription(account: &Account, owner: Option<&str>) -> bool {
+    owner.map_or(account.settings.tier == Tier::Root, |owner| account.name == owner)
+}
 
 /// Whether an account manages the subscription of the tenant `key`, with which
 /// `chain` begins and whose `spec.ownerRef` names `owner`: why, or why not. An
@@ -29,8 +36,8 @@ pub fn subscription(
     let capability = Capability::ManageSubscription;
     match owner {
         Some(owner) => {
-            let at_home = chain.own().is_some_and(|tenant| tenant.id == manager.account.tenant);
-            if at_home && manager.account.name == owner {
+            let its_own = chain.own().is_some_and(|tenant| tenant.id == manager.account.tenant);
+            if its_own && owns_subscription(&manager.account, Some(owner)) {
                 return Ok(format!("{who} is the owner of {key} and so has {capability} there"));
             }
             refuse(

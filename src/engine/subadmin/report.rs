@@ -6,6 +6,8 @@ use uuid::Uuid;
 use super::super::pass::{Outcome, Pass, Step};
 use super::Action;
 use crate::domain::account::{Account, IndividualSource, phase};
+use crate::domain::authority::owns_subscription;
+use crate::domain::capability::Capability;
 use crate::domain::quota::AccountUse;
 use crate::domain::role::Assigned;
 use crate::domain::verdict::{Condition, Reason, Refusal};
@@ -42,6 +44,10 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
         Some(_) => pass.tx.account_use(account.id, None).await?,
         None => pass.tx.account_use_itself(account.id).await?,
     };
+    let mut capabilities = account.effective.capabilities.clone();
+    if chain.own().is_some_and(|tenant| owns_subscription(account, tenant.settings.owner.as_deref())) {
+        capabilities.insert(Capability::ManageSubscription);
+    }
     let (resend, reassign) = pass.handled();
     let mut status = json!({
         "accountId": account.id,
@@ -49,7 +55,7 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
         "activation": activation(account, &mails, open),
         "roles": roles,
         "effective": {
-            "capabilities": account.effective.capabilities,
+            "capabilities": capabilities,
             "individualAccess": account.effective.individual_access,
             "individualAccessSource": source(&account.effective.individual_source),
         },

@@ -1,8 +1,8 @@
 //! The statement of a check: no more than the answer depends on, in rows that
 //! are found by their keys. What it needs of other tables is at hand in these
-//! rows (migrations 8 and 16), in few columns: each costs at every join. One
-//! row comes back for each grant that may matter, and none if there is no such
-//! account.
+//! rows (migration 8), and they have few columns (migration 16): each costs,
+//! needed or not. One row comes back for each grant that may matter, and none
+//! if there is no such account.
 
 use std::collections::BTreeSet;
 
@@ -45,9 +45,9 @@ macro_rules! text {
         concat!(
             "SELECT ",
             $now,
-            " AS now, c.brief AS account, CAST(t.line AS text) AS line, g.brief AS giving",
+            " AS now, c.account, c.standing, t.line, g.giving",
             $more,
-            " FROM account c JOIN tenant t ON t.id = c.tenant_id",
+            " FROM account_brief c JOIN tenant_brief t ON t.tenant_id = c.tenant_id",
             $from,
             " WHERE ",
             $whom
@@ -81,10 +81,10 @@ macro_rules! about_device {
     ($postgres:literal, $sqlite:literal) => {
         check!(
             $postgres, $sqlite,
-            ", d.id AS device, d.holder_tenant, d.holder_account, CASE WHEN u.id <> c.tenant_id THEN CAST(u.line AS text) END AS holder_line,
-               CAST(h.standing AS text) AS holder_standing, w.state",
-            " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant u ON u.id = d.holder_tenant LEFT JOIN account h ON h.id = d.holder_account
-              LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN device_grant g ON g.id = w.grant_id"
+            ", d.id AS device, d.holder_tenant, d.holder_account, CASE WHEN u.tenant_id <> c.tenant_id THEN u.line END AS holder_line,
+               h.standing AS holder_standing, w.state",
+            " LEFT JOIN device d ON d.id = $2 LEFT JOIN tenant_brief u ON u.tenant_id = d.holder_tenant LEFT JOIN account_brief h ON h.account_id = d.holder_account
+              LEFT JOIN grant_device w ON w.device_id = d.id LEFT JOIN grant_brief g ON g.grant_id = w.grant_id"
         )
     };
 }
@@ -95,9 +95,11 @@ macro_rules! about_section {
     };
     ($postgres:literal, $sqlite:literal) => {
         check!(
-            $postgres, $sqlite, "",
-            " LEFT JOIN (grant_receiver w JOIN device_grant g ON g.id = w.grant_id AND g.mode = 'Share' AND g.selection = '{}')
-                ON w.account_id = c.id OR w.tenant_id = c.tenant_id"
+            $postgres,
+            $sqlite,
+            "",
+            " LEFT JOIN (grant_receiver w JOIN grant_brief g ON g.grant_id = w.grant_id AND g.no_devices)
+                ON w.account_id = c.account_id OR w.tenant_id = c.tenant_id"
         )
     };
 }
@@ -131,7 +133,7 @@ type RoleFields = (String, String, String, Content);
 type StandingFields = (Vec<RoleFields>, Vec<String>, Vec<Uuid>);
 type ReceiverFields = (Option<Uuid>, Option<Uuid>, Option<String>);
 type Flag = i64;
-type AccountFields = (Uuid, String, Tier, Flag, Flag, Flag, Permissions, Option<Scope>, StandingFields);
+type AccountFields = (Uuid, String, Tier, Flag, Flag, Flag, Permissions, Option<Scope>);
 
 /// What is said of a grant, in the order of its fields.
 #[derive(Deserialize)]
@@ -197,9 +199,9 @@ pub(super) fn brief(rows: &[Row], about_device: bool) -> Result<Option<Brief>, S
 }
 
 fn asker(row: &Row) -> Result<Asker, StoreError> {
-    let (id, username, tier, enabled, active, individual, permissions, scope, standing): AccountFields =
+    let (id, username, tier, enabled, active, individual, permissions, scope): AccountFields =
         row.needed("account")?;
-    let (roles, groups, _) = standing;
+    let (roles, groups, _): StandingFields = row.needed("standing")?;
     let role = |(namespace, name, revision, content)| Assigned {
         role: None,
         namespace,
