@@ -4,18 +4,23 @@
 //! The guard itself is `tests/tools/guard`. Here is only the talking to it.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::in_tree;
-use super::run::{Folder, own_uid};
+use super::run::{Folder, RUN, or_panic, own_uid};
 
 /// No test run takes longer; the end of a runner that hangs for ever.
 const RUN_BOUND: &str = "7200";
+
+/// From which tests are given ports.
+const PORTS: Range<u16> = 20_000..32_000;
 
 /// A process under a guard, by its files.
 pub(crate) struct Guarded {
@@ -146,15 +151,30 @@ pub(crate) fn start_sweeper(folder: &Folder) -> Result<(), String> {
 
 /// A port on loopback that nobody listens on now. It lies below the range from
 /// which the kernel takes ports for outgoing connections, so that only another
-/// listener can take it before it is used.
+/// listener can take it before it is used; and the tests of a run are given one
+/// after the other, so that none of these does.
 pub(crate) fn free_port() -> u16 {
-    for _ in 0..1000 {
-        let port = rand::random_range(20_000..32_000);
+    or_panic(next_port().map_err(|e| format!("no port on 127.0.0.1: {e}")))
+}
+
+fn next_port() -> io::Result<u16> {
+    let path = RUN.join("ports");
+    let mut given = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    given.lock()?;
+    let mut last = String::new();
+    given.read_to_string(&mut last)?;
+    // Another run on this machine begins elsewhere.
+    let mut port = last.parse().unwrap_or_else(|_| rand::random_range(PORTS));
+    for _ in PORTS {
+        port = if port + 1 < PORTS.end { port + 1 } else { PORTS.start };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
+            given.set_len(0)?;
+            given.rewind()?;
+            write!(given, "{port}")?;
+            return Ok(port);
         }
     }
-    panic!("no free port between 20000 and 32000 on 127.0.0.1")
+    Err(io::Error::other("all are taken"))
 }
 
 /// Runs a short command to its end; its output is the message if it fails.

@@ -197,7 +197,7 @@ fn lock(path: &Path, part: &str) -> Result<File, String> {
 }
 
 /// The folder of this run, with a sweeper behind it.
-static RUN: LazyLock<PathBuf> = LazyLock::new(|| or_panic(open_run()));
+pub(super) static RUN: LazyLock<PathBuf> = LazyLock::new(|| or_panic(open_run()));
 
 fn open_run() -> Result<PathBuf, String> {
     end_with_the_runner();

@@ -214,7 +214,10 @@ async fn a_call_too_many_is_sent_away_with_a_time_to_come_back() {
 async fn a_database_that_hangs_is_503_in_bounded_time() {
     let site = std::sync::Arc::new(Site::postgres("hanging").await);
     let mut holder = sqlx::PgConnection::connect(&site.database).await.unwrap();
-    sqlx::raw_sql("BEGIN; LOCK TABLE account IN ACCESS EXCLUSIVE MODE").execute(&mut holder).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE account, account_brief IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut holder)
+        .await
+        .unwrap();
     let start = Instant::now();
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..20 {
