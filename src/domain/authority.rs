@@ -268,8 +268,20 @@ pub fn permit(authority: &Authority, act: &Act<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Why a target lies outside the manager's scope; none if it lies within.
+/// Why the manager may not act on a target: Individual access keeps it away, or
+/// it lies outside its scope. None if it may.
 fn outside(manager: &Manager, key: &ObjectKey, within: &Chain, target: &Target<'_>) -> Option<String> {
+    if let Some(other) = creation_of_others(manager, key, target) {
+        let who = &manager.key;
+        return Some(format!(
+            "{other} was not created by {who} or an account below it, and Individual access restricts {who} to those; name another manager for {key}"
+        ));
+    }
+    beyond_scope(manager, key, within, target)
+}
+
+/// Why a target lies outside the manager's scope; none if it lies within.
+fn beyond_scope(manager: &Manager, key: &ObjectKey, within: &Chain, target: &Target<'_>) -> Option<String> {
     let who = &manager.key;
     let scope = manager.account.settings.scope.as_ref();
     let listed = scope.is_none_or(|scope| lists(scope, within));
@@ -284,16 +296,6 @@ fn outside(manager: &Manager, key: &ObjectKey, within: &Chain, target: &Target<'
             ),
         ),
         Target::Account(Subject { reach: Reach::Own, .. }) => (true, String::new()),
-        Target::Account(Subject { reach: Reach::Others { .. }, key: subject, .. })
-            if manager.account.effective.individual_access =>
-        {
-            (
-                false,
-                format!(
-                    "{subject} was not created by {who} or an account below it, and Individual access restricts {who} to those; name another manager for {key}"
-                ),
-            )
-        }
         Target::Account(Subject { reach: reach @ Reach::Others { .. }, key: subject, .. }) => (
             manager.reaches(within, reach),
             format!(
@@ -324,6 +326,26 @@ fn outside(manager: &Manager, key: &ObjectKey, within: &Chain, target: &Target<'
     (!covered).then_some(why)
 }
 
+/// R5: what Individual access keeps the manager from, if it does: whatever
+/// neither it nor an account below it has created, be it an account, a role, a
+/// group or a tenant.
+fn creation_of_others(manager: &Manager, key: &ObjectKey, target: &Target<'_>) -> Option<String> {
+    if !manager.account.effective.individual_access {
+        return None;
+    }
+    match target {
+        Target::Account(Subject { reach: Reach::Others { .. }, key: subject, .. }) => {
+            Some(subject.to_string())
+        }
+        Target::Role(_) => Some(key.to_string()),
+        Target::Group { name, created: Created::ByOthers } => {
+            Some(format!("the group {name}, named by {key},"))
+        }
+        Target::Tenant(tenant) => Some(tenant.to_string()),
+        Target::Own | Target::New | Target::Account(_) | Target::Group { .. } => None,
+    }
+}
+
 /// Whether a scope lists the tenant that a chain begins with, or one above it.
 fn lists(scope: &Scope, chain: &Chain) -> bool {
     chain.0.iter().any(|level| {
@@ -334,6 +356,12 @@ fn lists(scope: &Scope, chain: &Chain) -> bool {
 }
 
 impl Manager {
+    /// Whether it matters to it who created a group: not every group of its
+    /// tenant is its own.
+    pub fn minds_creators(&self) -> bool {
+        self.account.settings.scope.is_some() || self.account.effective.individual_access
+    }
+
     /// Whether it manages everything in the tenant that a chain begins with:
     /// it has no listed scope, or one that lists the tenant or one above it.
     pub fn covers(&self, chain: &Chain) -> bool {

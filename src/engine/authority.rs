@@ -26,14 +26,14 @@ pub(super) async fn own_creation(
 }
 
 /// Who created each of these groups of a tenant. Asked only for a manager with
-/// a listed scope: others manage every group.
+/// a listed scope or under Individual access: others manage every group.
 pub(super) async fn groups_created<'a>(
     pass: &mut Pass<'_>,
     authority: &Authority,
     tenant: Uuid,
     names: &'a BTreeSet<String>,
 ) -> Step<BTreeMap<&'a str, Created>> {
-    let Some(manager) = authority.manager().filter(|m| m.account.settings.scope.is_some()) else {
+    let Some(manager) = authority.manager().filter(|m| m.minds_creators()) else {
         return Ok(BTreeMap::new());
     };
     if names.is_empty() {

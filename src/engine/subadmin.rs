@@ -339,6 +339,7 @@ async fn remove(pass: &mut Pass<'_>) -> Step<Outcome> {
             pass.tx.retire_account(account.id).await?;
             let mut after = before.clone();
             after["enabled"] = false.into();
+            after["manageableDevices"] = serde_json::Value::Null;
             pass.audit("disabled", actor, Some(account.tenant), Some(before), Some(after)).await?;
         }
     }

@@ -367,10 +367,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Leaves the row of a deleted object behind, disabled and unmanaged.
+    /// Leaves the row of a deleted object behind, disabled and unmanaged. It
+    /// gives nothing any more, so its number goes back to its manager (R3);
+    /// what it holds counts there.
     pub async fn retire_account(&mut self, id: Uuid) -> Result<(), StoreError> {
-        self.write("UPDATE account SET enabled = $2, object_id = NULL WHERE id = $1", args![id, false])
-            .await?;
+        let sql =
+            "UPDATE account SET enabled = $2, object_id = NULL, manageable_devices = NULL WHERE id = $1";
+        self.write(sql, args![id, false]).await?;
         self.end_sessions(id).await
     }
 

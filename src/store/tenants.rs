@@ -10,6 +10,27 @@ use super::{StoreError, Tx};
 use crate::domain::object::{Kind, ObjectKey};
 use crate::domain::tenant::{Chain, DeletionPolicy, Level, Limits, Settings, Tenant};
 
+/// In the subtree of $1.
+macro_rules! inside {
+    () => {
+        "IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)"
+    };
+}
+
+/// Passes what accounts of the subtree of $1 answer for to the nearest account
+/// above them that is not in there.
+macro_rules! handed_on {
+    ($table:literal, $by:literal) => {
+        concat!(
+            "UPDATE ", $table, " SET ", $by, " = (
+                SELECT up.ancestor_id FROM account_ancestor up JOIN account heir ON heir.id = up.ancestor_id
+                WHERE up.account_id = ", $table, ".", $by, " AND up.distance > 0 AND heir.tenant_id NOT ", inside!(), "
+                ORDER BY up.distance LIMIT 1)
+            WHERE ", $by, " IN (SELECT gone.id FROM account gone WHERE gone.tenant_id ", inside!(), ")"
+        )
+    };
+}
+
 /// Reads a word that serde writes as a JSON string.
 pub(super) fn word<T: serde::de::DeserializeOwned>(column: &str, text: String) -> Result<T, StoreError> {
     serde_json::from_value(serde_json::Value::String(text))
@@ -277,7 +298,20 @@ impl Tx {
                 holder_account = (SELECT a.receiver_account FROM device_assignment a WHERE a.device_id = device.id ORDER BY a.position DESC LIMIT 1)
                 WHERE holder_tenant IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
             "DELETE FROM device_grant WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
-            "UPDATE account SET managed_by = NULL WHERE managed_by IN (SELECT c.id FROM account c JOIN tenant_ancestor a ON a.tenant_id = c.tenant_id WHERE a.ancestor_id = $1)",
+            // Whatever outside somebody inside answers for passes to the next
+            // manager above who stays, else to the platform.
+            handed_on!("tenant", "managed_by"),
+            handed_on!("role", "managed_by"),
+            handed_on!("device_grant", "managed_by"),
+            handed_on!("user_group", "created_by"),
+            handed_on!("account", "managed_by"),
+            // Those who stay are nearer to everybody above those who go.
+            concat!(
+                "UPDATE account_ancestor SET distance = distance - (
+                    SELECT count(*) FROM account_ancestor near JOIN account gone ON gone.id = near.ancestor_id
+                    WHERE near.account_id = account_ancestor.account_id AND near.distance < account_ancestor.distance AND gone.tenant_id ", inside!(), ")
+                WHERE account_id IN (SELECT below.account_id FROM account gone JOIN account_ancestor below ON below.ancestor_id = gone.id WHERE gone.tenant_id ", inside!(), ")"
+            ),
             "DELETE FROM account WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
             "DELETE FROM role WHERE tenant_id IN (SELECT tenant_id FROM tenant_ancestor WHERE ancestor_id = $1)",
             // Whoever is above and below go in one statement, so none is missed.

@@ -110,6 +110,19 @@ on_both! {
 }
 
 on_both! {
+    async fn r3_an_account_that_is_kept_disabled_gives_its_number_back(world) {
+        world.apply(ACME).await;
+        all_ready(&world.apply(&account("sam", "acme", "tier: SuperAdmin, manageableDevices: 10")).await);
+        all_ready(&world.apply(&managed("kim", "acme", "sam", "tier: Admin, manageableDevices: 10, deletionPolicy: Disable")).await);
+        all_ready(&world.apply(&managed("bob", "acme", "kim", "manageableDevices: 6")).await);
+        assert!(world.delete(SubAdmin, "root", "kim").await.finished);
+        let sam = world.again(SubAdmin, "root", "sam").await;
+        assert_eq!(quota(&sam, "devices"), [Some(10), Some(0), Some(6), Some(4)]);
+        all_ready(&world.apply(&managed("lee", "acme", "sam", "manageableDevices: 4")).await);
+    }
+}
+
+on_both! {
     async fn r3_an_account_without_a_quota_counts_against_the_nearest_above_that_has_one(world) {
         world.apply(ACME).await;
         all_ready(&world.apply(&account("sam", "acme", "tier: SuperAdmin, manageableDevices: 4")).await);

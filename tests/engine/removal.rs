@@ -198,6 +198,34 @@ spec: {tenantRef: {name: north}, managedByRef: {name: ada}, username: kim, email
 }
 
 on_both! {
+    async fn r9_whoever_was_managed_from_inside_a_tenant_that_goes_is_managed_by_the_next_above(world) {
+        let tenant = |name: &str, more: &str| format!("
+kind: Tenant
+metadata: {{namespace: root, name: {name}}}
+spec: {{{more}}}");
+        let account = |name: &str, tenant: &str, manager: &str, more: &str| format!("
+kind: SubAdmin
+metadata: {{namespace: root, name: {name}}}
+spec: {{tenantRef: {{name: {tenant}}}, managedByRef: {{name: {manager}}}, username: {name}, email: {name}@example.org, {more}}}");
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply(&tenant("north", "parentRef: {name: acme}, ownerRef: {name: mim}")).await);
+        all_ready(&world.apply(&tenant("east", "parentRef: {name: north}")).await);
+        all_ready(&world.apply(&account("gus", "acme", "ada", "tier: SuperAdmin, manageableDevices: 5")).await);
+        all_ready(&world.apply(&account("mim", "north", "gus", "tier: Admin")).await);
+        all_ready(&world.apply(&account("cal", "east", "mim", "manageableDevices: 2")).await);
+        world.apply(&tenant("east", "parentRef: {name: acme}")).await;
+        assert!(world.delete(Kind::Tenant, "root", "north").await.finished);
+        let manager = "SELECT m.name FROM account c JOIN account m ON m.id = c.managed_by WHERE c.name = 'cal'";
+        assert_eq!(world.by_hand(manager).await.as_deref(), Some("gus"));
+        // Itself, gus and ada, without a gap.
+        let line = "SELECT CAST(count(*) AS TEXT) || ' ' || CAST(CAST(sum(a.distance) AS INTEGER) AS TEXT) FROM account_ancestor a JOIN account c ON c.id = a.account_id WHERE c.name = 'cal'";
+        assert_eq!(world.by_hand(line).await.as_deref(), Some("3 3"));
+        let gus = world.again(Kind::SubAdmin, "root", "gus").await;
+        assert_eq!(gus.status["quota"][0]["delegated"], 2);
+    }
+}
+
+on_both! {
     async fn r9_a_disabled_row_is_taken_over_only_on_request_and_keeps_its_password(world) {
         world.outside.secrets.insert(
             ("root".to_owned(), "kim".to_owned()),

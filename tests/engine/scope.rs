@@ -292,6 +292,36 @@ on_both! {
 }
 
 on_both! {
+    async fn r5_individual_access_keeps_a_manager_from_roles_groups_and_tenants_of_others(world) {
+        world.apply(ACME).await;
+        ok(&mut world, &account("kim", "ada", "tier: SuperAdmin, individualAccess: true")).await;
+        ok(&mut world, &account("other", "ada", "groups: [field]")).await;
+        ok(&mut world, &role("operator", "ada", "")).await;
+        ok(&mut world, &tenant("north", "acme", "managedByRef: {name: ada}")).await;
+        let only = "Individual access restricts SubAdmin root/kim to those";
+        // A group of others is neither joined nor shared with.
+        let reports = world.apply(&account("mine", "kim", "groups: [field]")).await;
+        refused(&reports, SubAdmin, "mine", "OutOfScope", &["the group field", only]);
+        let share = |to: &str| grant("g", "kim", &format!("mode: Share, to: {{{to}}}, {VIEW}"));
+        let reports = world.apply(&share("groups: [field]")).await;
+        refused(&reports, DeviceGrant, "g", "OutOfScope", &["the group field", only]);
+        let reports = world.apply(&share("tenantRef: {name: acme}")).await;
+        refused(&reports, DeviceGrant, "g", "OutOfScope", &["Tenant root/acme", only]);
+        let reports = world.apply(&role("operator", "kim", "")).await;
+        refused(&reports, Role, "operator", "OutOfScope", &["Role root/operator", only]);
+        let reports = world.apply(&tenant("north", "acme", "managedByRef: {name: kim}, enabled: false")).await;
+        refused(&reports, Tenant, "north", "OutOfScope", &["Tenant root/north", only]);
+        // Its own creations are its own.
+        ok(&mut world, &account("mine", "kim", "groups: [fresh]")).await;
+        ok(&mut world, &share("groups: [fresh]")).await;
+        ok(&mut world, &role("own", "kim", "")).await;
+        ok(&mut world, &role("own", "kim", "displayName: Changed")).await;
+        ok(&mut world, &tenant("south", "acme", "managedByRef: {name: kim}")).await;
+        ok(&mut world, &share("tenantRef: {name: south}")).await;
+    }
+}
+
+on_both! {
     async fn r2_rights_that_only_have_a_value_are_given_and_never_exceeded(world) {
         world.apply(ACME).await;
         ok(&mut world, &account("kim", "ada", "tier: SuperAdmin, capabilities: {from: List, names: [ManageUsers, ManageApplications, ManageAuditLogs]}")).await;

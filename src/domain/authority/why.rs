@@ -3,7 +3,9 @@
 //! who ask; what decides is `permit`, in the same order, and tests hold the two
 //! together. It says nothing about an object that the account's tenant does not contain (R4).
 
-use super::{Act, Created, Manager, Reach, Subject, Target, lists, outside};
+use super::{
+    Act, Created, Manager, Reach, Subject, Target, beyond_scope, creation_of_others, lists, outside,
+};
 use crate::domain::access::answer::Effect;
 use crate::domain::account::{IndividualSource, Ref};
 use crate::domain::capability::Capability;
@@ -202,9 +204,7 @@ fn scope(manager: &Manager, act: &Act<'_>, what: &str) -> Vec<Finding> {
         return vec![Finding::new("R2", key, Effect::Allows, how)];
     }
     let mut findings = vec![];
-    if let Target::Account(Subject { reach, .. }) = &act.target
-        && manager.account.effective.individual_access
-    {
+    if creation_of_others(manager, act.key, &act.target).is_some() {
         let off = format!("set spec.individualAccess of the account {who} to false");
         let change = match &manager.account.effective.individual_source {
             IndividualSource::Override | IndividualSource::None => off,
@@ -219,7 +219,7 @@ fn scope(manager: &Manager, act: &Act<'_>, what: &str) -> Vec<Finding> {
             ),
             change,
         ));
-        if manager.reaches(act.within, reach) {
+        if beyond_scope(manager, act.key, act.within, &act.target).is_none() {
             return findings;
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::authority::{groups_created, own_creation};
 use super::super::pass::{Pass, Step};
 use crate::api;
-use crate::domain::authority::{Act, Authority, Reach, Subject, Target, permit};
+use crate::domain::authority::{Act, Authority, Manager, Reach, Subject, Target, permit};
 use crate::domain::capability::Capability;
 use crate::domain::grant::{Grant, Mode, Receiver};
 use crate::domain::object::{ObjectKey, Topic};
@@ -144,14 +144,15 @@ async fn tenant(pass: &mut Pass<'_>, authority: &Authority, found: &Chain) -> St
 }
 
 /// Groups are assigned to the giver or created by it, unless its scope covers
-/// the whole tenant.
+/// the whole tenant and Individual access does not restrict it.
 async fn groups(
     pass: &mut Pass<'_>,
     authority: &Authority,
     chain: &Chain,
     names: &BTreeSet<String>,
 ) -> Step<()> {
-    let Some(home) = chain.own().filter(|_| authority.manager().is_some_and(|m| !m.covers(chain))) else {
+    let restricted = |m: &Manager| !m.covers(chain) || m.account.effective.individual_access;
+    let Some(home) = chain.own().filter(|_| authority.manager().is_some_and(restricted)) else {
         return Ok(());
     };
     let key = pass.key();

@@ -249,8 +249,8 @@ async fn judge(
     match (thing, &target) {
         _ if chain.own().is_none() => acts.push((&chain, Target::Own)),
         (Thing::Group { name, .. }, _) => {
-            let created = match (chain.own(), &manager.account.settings.scope) {
-                (Some(tenant), Some(_)) => {
+            let created = match chain.own() {
+                Some(tenant) if manager.minds_creators() => {
                     let names: BTreeSet<String> = [name.clone()].into();
                     match tx.groups_created(tenant.id, &names, manager.account.id).await?.get(name) {
                         None => Some(Created::NotYet),
