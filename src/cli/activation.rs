@@ -60,7 +60,7 @@ impl Activation {
 impl List {
     async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
         let Self { tenant, source, output } = self;
-        let store = app::open(settings).await?;
+        let store = app::open_existing(settings).await?;
         let tenant = narrowed(&store, source.as_deref(), tenant.as_ref()).await?;
         let mut list = out.list(output);
         let mut after = String::new();

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::apply::why;
 use super::fail::{Fail, out_error};
 use crate::app;
 use crate::config::Settings;
-use crate::domain::verdict::with_causes;
+use crate::domain::verdict::{Reason, with_causes};
 use crate::engine::RootNamespaces;
 use crate::engine::questions::Questions;
-use crate::files::{self, Loaded, Passes};
+use crate::files::{self, Done, Loaded, Passes};
 use crate::store::Store;
 
 /// Refused objects that are named; all are counted.
@@ -65,14 +66,21 @@ impl WhatIf {
     pub(super) async fn store(&self, settings: &Settings) -> Result<(Store, Option<Loaded>), Fail> {
         let Some(path) = &self.path else { return Ok((app::open_existing(settings).await?, None)) };
         let loaded = files::load(path);
-        loaded.faults.iter().for_each(|fault| out_error(&format!("error: {fault}")));
+        tell_notes(&loaded);
+        tell_faults(&loaded)?;
         if loaded.objects.is_empty() {
             let path = path.display();
             return Err(Fail::Because(format!("{path} holds no object of Tenantry: check the path")));
         }
-        // Where nothing has been applied yet, it would be the first.
         let rehearsal = match app::missing(settings) {
-            Some(_) => files::in_memory().await?,
+            // Where nothing has been applied yet, it would be the first.
+            Some(database) => {
+                out_error(&format!(
+                    "note: there is no database {}: the files are judged alone, without an inventory of devices; name it by --database-url if there should be one",
+                    database.display()
+                ));
+                files::in_memory().await?
+            }
             None => app::open(settings).await?.rehearsal().await?,
         };
         tell_refused(&self.source.rehearse(&rehearsal, &loaded, path).await?);
@@ -101,18 +109,52 @@ impl AppliedAs {
     }
 }
 
+/// Says on standard error what the files hold besides objects of ours.
+pub(super) fn tell_notes(loaded: &Loaded) {
+    loaded.notes.iter().for_each(|note| out_error(&format!("note: {note}")));
+}
+
+/// Says what is wrong with the files. There is no answer if something in them
+/// could not be read: what decides may stand just there. An object that was
+/// read and is wrong would be refused, and the answer is without it.
+fn tell_faults(loaded: &Loaded) -> Result<(), Fail> {
+    let word = if loaded.is_complete() { "note" } else { "error" };
+    loaded.faults.iter().for_each(|fault| out_error(&format!("{word}: {fault}")));
+    match loaded.is_complete() {
+        true => Ok(()),
+        false => Err(Fail::Because(
+            "there is no answer, because not everything in the files could be read: repair that first"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The objects that would not be ready.
+pub(super) fn refused(passes: &Passes) -> Vec<&Done> {
+    passes.done().filter(|done| !done.is_ready()).collect()
+}
+
 /// Says on standard error which objects would be refused: the answers are
 /// without them.
-pub(super) fn tell_refused(passes: &Passes) {
-    let refused: Vec<_> = passes.done().filter(|done| !done.is_ready()).collect();
+fn tell_refused(passes: &Passes) {
+    let refused = refused(passes);
     for done in refused.iter().take(MAX_SHOWN) {
-        let ready = done.report.as_ref().and_then(|report| report.condition("Ready"));
-        let why = ready.map(|ready| format!("{}: {}", ready.reason, ready.message));
-        let why = why.or_else(|| done.problem.clone()).unwrap_or_default();
-        out_error(&format!("note: {} would not be ready: {why}", done.key));
+        let (reason, message) = why(done);
+        out_error(&format!("note: {} would not be ready: {reason}: {message}", done.key));
     }
     if refused.len() > MAX_SHOWN {
         let more = refused.len() - MAX_SHOWN;
         out_error(&format!("note: {more} more objects would not be ready: see tenantry validate"));
+    }
+    tell_elsewhere(&refused);
+}
+
+/// Rows of another source are often those of the same files under another
+/// name: says how that is told.
+pub(super) fn tell_elsewhere(refused: &[&Done]) {
+    if refused.iter().any(|done| why(done).0 == Reason::ManagedElsewhere.as_str()) {
+        out_error(
+            "note: ManagedElsewhere: if these files are applied under another name than their path, give that name with --source",
+        );
     }
 }

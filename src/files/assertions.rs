@@ -53,6 +53,19 @@ pub(super) fn list(document: &Value) -> Option<(&'static str, &Vec<Value>)> {
     }
 }
 
+/// What is wrong with a document that is meant to hold assertions and has no
+/// list of them: left aside, it would read as if everything in it held.
+pub(super) fn misspelt(document: &Value) -> Option<Wrong> {
+    let kind = document.get("kind").and_then(Value::as_str)?;
+    if kind == KIND {
+        let message = "is missing or no list: write one entry for each account under it, such as - {account: kim, resource: device/cam-17, may: view}";
+        return Some(("assertions".to_owned(), message.to_owned()));
+    }
+    let nearly = kind.to_ascii_lowercase();
+    let meant = nearly.trim_end_matches('s') == KIND.to_ascii_lowercase();
+    meant.then(|| ("kind".to_owned(), format!("is not known here: write {KIND}, letter for letter")))
+}
+
 /// Reads the assertions of a document, and what is wrong with some of them.
 pub(super) fn read(path: &str, entries: &[Value], excerpt: &Excerpt) -> (Vec<Assertion>, Vec<Wrong>) {
     let (mut assertions, mut wrong) = (vec![], vec![]);
@@ -192,6 +205,23 @@ mod tests {
         ] {
             let wrong = read_entry(&entry, &Origin::file(std::path::Path::new("t.yaml"))).unwrap_err();
             assert_eq!(wrong.0, field, "{entry}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_meant_to_hold_assertions_says_what_is_wrong_with_it() {
+        for (document, field) in [
+            (json!({"kind": KIND}), "assertions"),
+            (json!({"kind": KIND, "assertion": [{"account": "kim"}]}), "assertions"),
+            (json!({"kind": KIND, "assertions": {"account": "kim"}}), "assertions"),
+            (json!({"kind": "accesstest", "assertions": [{"account": "kim"}]}), "kind"),
+            (json!({"kind": "AccessTests", "assertions": [{"account": "kim"}]}), "kind"),
+        ] {
+            assert!(list(&document).is_none(), "{document}");
+            assert_eq!(misspelt(&document).map(|wrong| wrong.0).as_deref(), Some(field), "{document}");
+        }
+        for other in [json!({"kind": "Tenant"}), json!({"kind": "Deployment"}), json!({}), json!([1])] {
+            assert_eq!(misspelt(&other), None, "{other}");
         }
     }
 

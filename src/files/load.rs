@@ -135,6 +135,10 @@ impl Loading {
         let text = |field: &str| document.get(field).and_then(Value::as_str);
         let (version, kind) = (text("apiVersion"), text("kind"));
         let group = version.and_then(|version| version.split_once('/')).map(|(group, _)| group);
+        let ours = version.is_none() || group == Some(api::GROUP);
+        if let Some(wrong) = assertions::misspelt(document).filter(|_| ours) {
+            return self.beside(&excerpt, vec![wrong]);
+        }
         match (version, kind) {
             (Some("v1"), Some("Secret")) => {
                 let faults = self.facts.add_secret(document);
@@ -191,7 +195,7 @@ impl Loading {
         }
     }
 
-    /// Faults of a Secret or a Namespace: they hide no object of ours.
+    /// Faults of a Secret, a Namespace or assertions: they hide no object of ours.
     fn beside(&mut self, excerpt: &Excerpt, faults: Vec<(String, String)>) {
         self.faults.extend(faults.into_iter().map(|(field, message)| Fault {
             at: excerpt.origin(&field),

@@ -16,9 +16,9 @@ const ASSERTIONS: &str = "kind: AccessTest
 assertions:
 - {account: kim, resource: device/d1, may: view, mayNot: [operate, manage]}
 - {account: kim@acme.example, mayNot: {operation: view, resource: device/d2}}
-- account: nobody
-  mayNot: view
-  resource: device/d1
+- account: kim
+  mayNot: operate
+  resource: device/d2
 ";
 
 /// An account that sees what its tenant holds and may do nothing with it.
@@ -93,7 +93,9 @@ async fn assertions_alone_are_asked_of_the_database_as_it_is() {
     let finished = place.call(&["test", "-f", "more", "--on-database"]).await;
     assert_eq!(finished.code(), Some(1), "{finished:?}");
     assert!(
-        finished.stderr.contains("note: DeviceGrant default/watch would not be ready"),
+        finished
+            .stdout
+            .starts_with("FAIL  DeviceGrant default/watch is ready\n      more/c.yaml:1: it would not be: "),
         "another source: {finished:?}"
     );
     let source = place.path("objects").canonicalize().unwrap().display().to_string();
@@ -191,11 +193,185 @@ assertions:
         .collect();
     let expected = [
         (true, "Permitted"),
-        (false, "DeviceNotVisible"),
+        (false, "UnknownDevice"),
         (true, "TierNotAllowed"),
         (false, "TierNotAllowed"),
         (false, "Malformed"),
         (false, "Malformed"),
     ];
     assert_eq!(outcomes, expected, "{list}");
+}
+
+#[tokio::test]
+async fn an_assertion_about_what_is_not_there_proves_nothing() {
+    let place = place();
+    place.write("objects/c.yaml", SHARE);
+    let wrong = [
+        ("account: kmi, {}: view, resource: device/d1", "UnknownAccount", "there is no account kmi: "),
+        (
+            "account: kim, {}: view, resource: device/d9",
+            "UnknownDevice",
+            "there is no device d9 in the inventory: ",
+        ),
+        (
+            "account: kim, {}: view, resource: cameras.archive, creator: kmi",
+            "UnknownAccount",
+            "there is no account kmi: ",
+        ),
+        (
+            "account: kmi, {}: ManageUsers, resource: subadmin/default/kim",
+            "UnknownAccount",
+            "there is no account kmi: ",
+        ),
+        (
+            "account: kim, {}: ManageUsers, resource: subadmin/default/kmi",
+            "UnknownObject",
+            "there is no SubAdmin default/kmi ",
+        ),
+        (
+            "account: kim, {}: ManageUserGroups, resource: group/default/acmee/field",
+            "UnknownObject",
+            "there is no Tenant default/acmee ",
+        ),
+        (
+            "account: kim, {}: manageusers, resource: subadmin/default/kim",
+            "Malformed",
+            "operation must be spelt ManageUsers: ",
+        ),
+    ];
+    let entries = wrong.map(|(entry, ..)| {
+        ["may", "mayNot"].map(|may| format!("- {{{}}}\n", entry.replace("{}", may))).concat()
+    });
+    place.write("objects/test.yaml", format!("kind: AccessTest\nassertions:\n{}", entries.concat()));
+    let arguments = ["test", "-f", "objects", "--devices", "devices.csv"];
+    let (code, list) = json(&place, &[&arguments[..], &["-o", "json"]].concat()).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(list.as_array().unwrap().len(), 2 * wrong.len());
+    for (outcome, at) in list.as_array().unwrap().iter().zip(0..) {
+        let (_, reason, message) = wrong[at / 2];
+        assert_eq!((&outcome["passed"], &outcome["allowed"]), (&false.into(), &Value::Null), "{outcome}");
+        assert_eq!(outcome["reason"], reason, "{outcome}");
+        assert!(outcome["message"].as_str().unwrap().starts_with(message), "{outcome}");
+    }
+    let finished = place.call(&arguments).await;
+    assert!(
+        finished.stdout.contains(
+            "FAIL  kmi may not view device/d1\n      objects/test.yaml:4: it cannot be judged: UnknownAccount: there is no account kmi: "
+        ),
+        "{finished:?}"
+    );
+    assert!(finished.stdout.ends_with("0 passed, 14 failed\n"), "{finished:?}");
+}
+
+#[tokio::test]
+async fn an_assertion_about_one_of_two_objects_names_neither() {
+    let place = Place::new();
+    for (source, root) in [("one", account("ada", "  tier: Root\n")), ("two", String::new())] {
+        let role = format!(
+            "apiVersion: tenantry.dev/v1alpha1\nkind: Role\nmetadata: {{name: operator}}\nspec: {{tenantRef: {{name: {source}}}}}\n"
+        );
+        let root = root.replace("name: acme", "name: one");
+        place.write(&format!("{source}/a.yaml"), format!("{}{root}{role}", tenant(source, "{}")));
+        let finished = place.call(&["apply", "-f", source, "--source", source]).await;
+        assert_eq!(finished.code(), Some(0), "{finished:?}");
+    }
+    place.write("t.yaml", "- {account: ada, mayNot: ManageRoles, resource: role/default/operator}\n");
+    let (code, list) = json(&place, &["test", "-f", "t.yaml", "-o", "json"]).await;
+    assert_eq!((code, &list[0]["passed"], &list[0]["reason"]), (Some(1), &false.into(), &"Ambiguous".into()));
+    let finished = place.call(&["test", "-f", "t.yaml", "--source", "two"]).await;
+    assert_eq!(finished.code(), Some(0), "a stranger, and one that is there: {finished:?}");
+}
+
+#[tokio::test]
+async fn an_object_that_would_not_be_ready_fails_the_test_and_a_device_to_come_does_not() {
+    let place = place();
+    place.write("objects/c.yaml", SHARE.replace("[d1]", "[d1, later]"));
+    place.write("objects/test.yaml", ASSERTIONS);
+    let arguments = ["test", "-f", "objects", "--devices", "devices.csv"];
+    let finished = place.call(&arguments).await;
+    assert_eq!((finished.code(), finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+
+    place.write("objects/d.yaml", account("lee", "  tier: Basic\n").replace("name: acme", "name: nowhere"));
+    let finished = place.call(&arguments).await;
+    assert_eq!(finished.code(), Some(1), "{finished:?}");
+    assert!(
+        finished.stdout.starts_with(
+            "FAIL  SubAdmin default/lee is ready\n      objects/d.yaml:1: it would not be: RefNotFound: "
+        ),
+        "{finished:?}"
+    );
+    assert!(finished.stdout.ends_with("5 passed, 0 failed, 1 object would not be ready\n"), "{finished:?}");
+    let (code, list) = json(&place, &[&arguments[..], &["-o", "json"]].concat()).await;
+    assert_eq!(code, Some(1));
+    let failed: Vec<_> = list.as_array().unwrap().iter().filter(|one| one["passed"] == false).collect();
+    assert_eq!(
+        (failed.len(), &failed[0]["name"], &failed[0]["reason"]),
+        (1, &"lee".into(), &"RefNotFound".into())
+    );
+    std::fs::remove_file(place.path("objects/d.yaml")).unwrap();
+
+    // The same files under another name: told, and how to name them.
+    assert_eq!(place.call(&["apply", "-f", "objects", "--source", "git"]).await.code(), Some(0));
+    assert_eq!(place.call(&["devices", "import", "devices.csv"]).await.code(), Some(0));
+    let on_database = ["test", "-f", "objects", "--on-database"];
+    let finished = place.call(&on_database).await;
+    assert_eq!(finished.code(), Some(1), "{finished:?}");
+    assert!(finished.stdout.starts_with("FAIL  Tenant default/acme is ready\n"), "{finished:?}");
+    assert!(
+        finished.stderr.starts_with("note: ManagedElsewhere: ") && finished.stderr.contains("--source"),
+        "{finished:?}"
+    );
+    let finished = place.call(&[&on_database[..], &["--source", "git"]].concat()).await;
+    assert_eq!((finished.code(), finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_misspelt_document_of_assertions_is_a_fault_for_everybody_and_notes_are_told() {
+    let place = place();
+    place.write("objects/c.yaml", SHARE);
+    place.write("objects/test.yaml", ASSERTIONS);
+    place.write(
+        "objects/u.yaml",
+        "kind: AccessTest\nassertion:\n- {account: kim, may: view, resource: device/d1}\n",
+    );
+    let fault = "objects/u.yaml:1: assertions: is missing or no list: write one entry for each account under it, such as ";
+    for command in ["test", "apply", "validate"] {
+        let finished = place.call(&[command, "-f", "objects"]).await;
+        assert_eq!(finished.code(), Some(1), "{command}: {finished:?}");
+        assert!(finished.stderr.contains(fault), "{command}: {finished:?}");
+    }
+    place.write("objects/u.yaml", "apiVersion: v1\nkind: ConfigMap\n");
+    let note = "note: 1 object of kind ConfigMap (v1) left aside: not a kind of Tenantry\n";
+    for arguments in [
+        &["test", "-f", "objects", "--devices", "devices.csv"][..],
+        &["check", "kim", "view", "device/d1", "-f", "objects"],
+    ] {
+        assert_eq!(place.call(arguments).await.stderr.matches(note).count(), 1, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_answer_from_files_that_cannot_be_read() {
+    let place = place();
+    assert_eq!(place.apply().await.code(), Some(0));
+    place.write("objects/b.yaml", account("ada", "  tier: Root\n"));
+    place.write("objects/x.yaml", "kind: [\n");
+    for arguments in [
+        &["check", "ada", "view", "dashboard"][..],
+        &["explain", "ada", "view", "dashboard"],
+        &["who-can", "view", "dashboard"],
+        &["what-can", "ada"],
+    ] {
+        let finished = place.call(&[arguments, &["-f", "objects"]].concat()).await;
+        assert_eq!((finished.code(), finished.stdout.as_str()), (Some(1), ""), "{finished:?}");
+        let told: Vec<_> = finished.stderr.lines().collect();
+        assert!(told[0].starts_with("error: objects/x.yaml:"), "{told:?}");
+        assert!(told[1].starts_with("error: there is no answer, because "), "{told:?}");
+        assert_eq!(told.len(), 2, "{told:?}");
+    }
+    // What was read and is wrong is refused as apply would, and the others are in force.
+    place.write("objects/x.yaml", tenant("other", "{displayNam: Other}"));
+    let finished = place.call(&["check", "ada", "view", "dashboard", "-f", "objects"]).await;
+    assert_eq!(finished.code(), Some(0), "{finished:?}");
+    assert!(finished.stderr.starts_with("note: objects/x.yaml:5: Tenant default/other: "), "{finished:?}");
 }

@@ -90,6 +90,7 @@ async fn r11_a_broken_entry_is_named_and_the_exit_code_says_so() {
 #[tokio::test]
 async fn r11_an_unused_database_has_nothing_to_prove_and_gets_no_key() {
     let place = Place::new();
+    assert_eq!(place.call(&["migrate"]).await.code(), Some(0));
     let finished = place.call(&["audit", "verify"]).await;
     assert_eq!((finished.code(), finished.stdout.as_str()), (Some(0), "0 entries  sealed and whole\n"));
     assert!(!place.path("tenantry.key").exists());

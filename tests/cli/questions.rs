@@ -134,6 +134,12 @@ async fn a_malformed_question_is_wrong_usage_and_said_in_one_line() {
     let place = Place::new();
     for (arguments, says) in [
         (&["check", "kim", "View", "device"][..], "operation must be a dotted word"),
+        (&["check", "kim", "manageusers", "subadmin/a/b"], "operation must be spelt ManageUsers"),
+        (
+            &["explain", "kim", "managesubscription", "tenant/a/b"],
+            "operation must be spelt ManageSubscription",
+        ),
+        (&["who-can", "MANAGEROLES", "role/a/b"], "operation must be spelt ManageRoles"),
         (&["check", "kim", "view", "device/"], "the id of a device must have 1 to"),
         (&["check", "kim", "view", "a..b"], "resource must be a dotted word"),
         (&["explain", "", "view", "device"], "account must be a username or an e-mail"),
@@ -150,7 +156,8 @@ async fn a_malformed_question_is_wrong_usage_and_said_in_one_line() {
     let finished = place.call(&["what-can", ""]).await;
     assert_eq!(finished.code(), Some(2), "{finished:?}");
 
-    // An empty database in a wrong place would say that all is denied.
+    // An empty database in a wrong place would say that all is denied, that
+    // nothing has happened and that there is nothing.
     place.write("test.yaml", "- {account: kim, may: view, resource: device}\n");
     for arguments in [
         &["check", "kim", "view", "device"][..],
@@ -159,6 +166,11 @@ async fn a_malformed_question_is_wrong_usage_and_said_in_one_line() {
         &["what-can", "kim"],
         &["test", "-f", "test.yaml"],
         &["export", "users", "--format", "csv"],
+        &["audit", "list"],
+        &["audit", "verify"],
+        &["devices", "list"],
+        &["activation", "list"],
+        &["activation", "resend", "kim"],
     ] {
         let missing = "error: there is no database tenantry.db: name it by --database-url, or make it by `tenantry apply` or `tenantry run`";
         super::fails(&place.call(arguments).await, 1, missing);
@@ -169,5 +181,9 @@ async fn a_malformed_question_is_wrong_usage_and_said_in_one_line() {
     place.write("objects/b.yaml", account("ada", "  tier: Root\n"));
     let finished = place.call(&["check", "ada", "view", "dashboard", "-f", "objects"]).await;
     assert_eq!(finished.code(), Some(0), "{finished:?}");
+    assert_eq!(
+        finished.stderr,
+        "note: there is no database tenantry.db: the files are judged alone, without an inventory of devices; name it by --database-url if there should be one\n"
+    );
     assert!(!place.path("tenantry.db").exists());
 }

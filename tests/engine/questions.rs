@@ -8,7 +8,7 @@ use crate::world::{ACME, World, all_ready};
 use tenantry::domain::access::answer::{Effect, Ground};
 use tenantry::domain::access::sections::SECTIONS;
 use tenantry::domain::object::Kind::{DeviceGrant, Role, SubAdmin, Tenant};
-use tenantry::engine::questions::{Answer, Asked, Questions};
+use tenantry::engine::questions::{Answer, Ask, Asked, Questions, Words};
 use tenantry::store::Access;
 
 const VIEW: &str = "permissions: {allow: [{resources: [device], operations: [view]}]}";
@@ -81,6 +81,39 @@ spec: {{tenantRef: {{name: acme}}, {VIEW}}}")).await);
         assert_eq!((nobody.allowed, nobody.active, nobody.reason), (false, false, Ground::UnknownAccount));
         let unknown = device(&world, "kim", "d2").await;
         assert_eq!(unknown.reason, Ground::DeviceNotVisible);
+    }
+}
+
+on_both! {
+    async fn what_is_not_there_is_told_apart_from_what_is_out_of_sight_for_whoever_may_know(world) {
+        lands(&mut world).await;
+        all_ready(&world.apply(&account("kim", "north", VIEW)).await);
+        all_ready(&world.apply(&account("off", "north", "enabled: false")).await);
+        all_ready(&world.apply(&account("sue", "south", "")).await);
+        world.import(&[("d1", Some("/acme/north")), ("d2", Some("/acme/south"))]).await;
+        let expected = [
+            (("kim", "view", "device/d1", None), "AllowedByAccount"),
+            (("kim", "view", "device/d2", None), "DeviceNotVisible"),
+            (("kim", "view", "device/d3", None), "UnknownDevice"),
+            (("off", "view", "device/d3", None), "UnknownDevice"),
+            (("off", "view", "device/d1", None), "AccountDisabled"),
+            (("kmi", "view", "device/d1", None), "UnknownAccount"),
+            (("kim", "view", "cameras.archive", Some("sue")), "CreatorNotVisible"),
+            (("kim", "view", "cameras.archive", Some("seu")), "UnknownAccount"),
+            (("kim", "ManageUsers", "subadmin/root/sue", None), "OutOfScope"),
+            (("kim", "ManageUsers", "subadmin/root/seu", None), "UnknownObject"),
+            (("kmi", "ManageUsers", "subadmin/root/sue", None), "UnknownAccount"),
+            (("kim", "ManageUserGroups", "group/root/south/new", None), "OutOfScope"),
+            (("kim", "ManageUserGroups", "group/root/suoth/new", None), "UnknownObject"),
+        ];
+        let asks = expected.map(|((account, operation, resource, creator), _)| {
+            Ask::read(Words { account, operation, resource, creator, source: None }).unwrap()
+        });
+        let judged = questions(&world).judge_all(&asks).await.unwrap();
+        for (judged, (ask, reason)) in judged.iter().zip(expected) {
+            let found = judged.as_ref().map_or_else(|unknown| unknown.reason(), |said| said.reason);
+            assert_eq!(found, reason, "{ask:?}: {judged:?}");
+        }
     }
 }
 

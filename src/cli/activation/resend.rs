@@ -80,7 +80,7 @@ impl Resend {
                 FileSurroundings::of(&loaded, folder)
             }
         };
-        let store = app::open(settings).await?;
+        let store = app::open_existing(settings).await?;
         // No object is judged, so the source does not matter.
         let engine = app::engine(settings, store.clone(), String::new(), RootNamespaces::Any).await?;
         let base = app::base_of_links(settings, settings.listen.at);

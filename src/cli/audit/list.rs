@@ -125,7 +125,7 @@ fn object(text: &str) -> Result<ObjectKey, String> {
 
 impl List {
     pub(super) async fn run(self: Box<Self>, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let store = app::open(settings).await?;
+        let store = app::open_existing(settings).await?;
         let reader = match self.reader.as_deref() {
             None => None,
             Some(name) => Some(reader(&store, name).await?),

@@ -41,7 +41,7 @@ fn digest(text: &str) -> Result<String, String> {
 
 impl Verify {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let store = app::open(settings).await?;
+        let store = app::open_existing(settings).await?;
         let expect = self.expect.as_deref();
         let verified = app::verify_trail(settings, &store, expect).await?.unwrap_or_else(|| nothing(expect));
         store.close().await;

@@ -41,7 +41,7 @@ pub(super) struct List {
 
 impl List {
     pub(super) async fn run(self, settings: &Settings, out: &mut Out) -> Result<Verdict, Fail> {
-        let store = app::open(settings).await?;
+        let store = app::open_existing(settings).await?;
         let tenant = narrowed(&store, self.source.as_deref(), self.tenant.as_ref()).await?;
         let mut list = out.list(self.output);
         let header = row(["DEVICE", "UNIT", "TENANT", "ACCOUNT", "NAME", "LABELS"]);

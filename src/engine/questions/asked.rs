@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::domain::capability::Capability;
 use crate::domain::permission::Pattern;
 
 /// Longest name of an account: an e-mail address.
@@ -50,6 +51,9 @@ pub enum Malformed {
         "operation must be a dotted word of [a-z0-9-]+ such as view, at most {WORD} characters long (a.* asks about a and all under it, * about everything), or a capability such as ManageUsers"
     )]
     Operation,
+    /// The operation is a right but for its letters.
+    #[error("operation must be spelt {0}: capabilities are written with these capital letters")]
+    Spelling(Capability),
     /// The resource.
     #[error(
         "{part} must be a dotted word of [a-z0-9-]+ such as view or cameras.archive, at most {WORD} characters long; a.* asks about a and all under it, * about everything"
@@ -85,7 +89,7 @@ impl Malformed {
     pub const fn part(&self) -> &'static str {
         match self {
             Self::Account { part } | Self::Word { part } => part,
-            Self::Operation => "operation",
+            Self::Operation | Self::Spelling(_) => "operation",
             Self::Device => "device",
             Self::Thing | Self::Subscription => "object",
             Self::Capability => "capability",

@@ -45,6 +45,9 @@ impl Ask {
             }
             return AskedRight::new(account, capability, resource, source).map(Self::Right);
         }
+        if let Some(capability) = AskedRight::meant(operation) {
+            return Err(Malformed::Spelling(capability));
+        }
         let (resource, device) = match resource.split_once('/') {
             Some((resource, device)) => (resource, Some(device)),
             None => (resource, None),
@@ -130,7 +133,8 @@ impl Questions {
     }
 }
 
-async fn say_in(tx: &mut Tx, ask: &Ask, why: bool) -> Result<Said, StoreError> {
+/// Says to a question inside of a transaction.
+pub(super) async fn say_in(tx: &mut Tx, ask: &Ask, why: bool) -> Result<Said, StoreError> {
     Ok(match ask {
         Ask::Right(asked) => right::answer(tx, asked).await?.into(),
         Ask::Access(asked) if why => answer_in(tx, asked).await?.into(),

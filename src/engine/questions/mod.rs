@@ -6,6 +6,7 @@
 mod answer;
 mod asked;
 mod either;
+mod known;
 mod reverse;
 mod right;
 
@@ -22,6 +23,7 @@ pub use crate::store::questions::reverse::Right;
 pub use answer::{Answer, Checked, Object, Step};
 pub use asked::{Asked, Malformed, account_name};
 pub use either::{Ask, Said, Words};
+pub use known::Unknown;
 pub use reverse::{Creator, DeviceRights, NoList, OPERATIONS, Page, Rules, Who};
 pub use right::{AskedRight, NoObject, RightAnswer, Thing};
 

@@ -190,7 +190,7 @@ pub enum NoObject {
     #[error("there is no {0} in the database: correct the name")]
     Missing(String),
     /// More than one is.
-    #[error("several sources have {0}: choose one of {1}")]
+    #[error("several sources have {0}: choose with --source one of {1}")]
     Ambiguous(String, String),
 }
 

@@ -53,8 +53,14 @@ impl AskedRight {
     /// The capability that a word names, if it names one: other words are
     /// operations.
     pub fn capability(word: &str) -> Option<Capability> {
+        Self::meant(word).filter(|capability| capability.as_str() == word)
+    }
+
+    /// The capability that a word names in letters of any case. No operation is
+    /// called so: a slip would be denied as one that nobody was ever given.
+    pub(in crate::engine::questions) fn meant(word: &str) -> Option<Capability> {
         let mut all = Capability::GIVEN.into_iter().chain([Capability::ManageSubscription]);
-        all.find(|capability| capability.as_str() == word)
+        all.find(|capability| capability.as_str().eq_ignore_ascii_case(word))
     }
 
     /// The question, if it is well-formed: `thing` is `tenant/NAMESPACE/NAME`,
