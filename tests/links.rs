@@ -9,6 +9,8 @@ mod harness;
 #[expect(dead_code, reason = "the scenarios of the engine use the rest")]
 mod world;
 
+#[path = "links/account.rs"]
+mod account;
 #[path = "links/addresses.rs"]
 mod addresses;
 #[path = "links/attacks.rs"]
@@ -200,11 +202,25 @@ impl Site {
         ]
     }
 
-    async fn signs_in(&self, email: &str, password: &str) -> bool {
+    async fn sign_in(&self, email: &str, password: &str) -> SignedIn {
         let password = SecretString::from(password.to_owned());
         let attempt =
             Attempt { email, password, client: None, device: None, replaces: None, via: Via::Pages };
-        matches!(self.world.engine.sign_in(attempt).await.unwrap(), SignedIn::Entered(_))
+        self.world.engine.sign_in(attempt).await.unwrap()
+    }
+
+    async fn signs_in(&self, email: &str, password: &str) -> bool {
+        matches!(self.sign_in(email, password).await, SignedIn::Entered(_))
+    }
+
+    /// The page of somebody with the password of all.
+    async fn account(&self, email: &str) -> Page {
+        let SignedIn::Entered(entered) = self.sign_in(email, PASSWORD).await else {
+            panic!("{email} cannot sign in")
+        };
+        let cookie = format!("__Host-tenantry-session={}", entered.token.expose());
+        let request = self.client.get(format!("{}/account", self.pages)).header("Cookie", cookie);
+        page(request.send().await.unwrap()).await
     }
 
     /// One text of the database.

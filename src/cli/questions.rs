@@ -111,6 +111,7 @@ struct Shown<'a> {
     active: bool,
     reason: &'static str,
     message: &'a str,
+    filtered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<&'a [Step]>,
     #[serde(rename = "toFlip", skip_serializing_if = "Option::is_none")]
@@ -130,6 +131,7 @@ fn shown(said: &Said) -> Shown<'_> {
         active: said.active,
         reason: said.reason,
         message: &said.message,
+        filtered: said.filtered,
         steps: None,
         to_flip: None,
     }

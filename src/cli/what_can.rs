@@ -31,7 +31,7 @@ pub(super) struct WhatCan {
     #[command(flatten)]
     what_if: WhatIf,
 
-    /// Print an object with `rules`, `capabilities` and `devices` for programs
+    /// Print an object with `rules`, `capabilities`, `individualAccess` and `devices` for programs
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }
@@ -98,6 +98,7 @@ impl From<Right> for Capability {
 
 /// The object that programs read, apart from its devices.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Head {
     account: String,
     active: bool,
@@ -105,19 +106,21 @@ struct Head {
     blocked: Option<String>,
     rules: Vec<Rule>,
     capabilities: Vec<Capability>,
+    individual_access: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
 }
 
 impl From<Rules> for Head {
     fn from(rules: Rules) -> Self {
-        let Rules { account, active, blocked, rules, rights, scope } = rules;
+        let Rules { account, active, blocked, rules, rights, individual_access, scope } = rules;
         Self {
             account,
             active,
             blocked,
             rules: rules.into_iter().map(Rule::from).collect(),
             capabilities: rights.into_iter().map(Capability::from).collect(),
+            individual_access,
             scope,
         }
     }
@@ -183,6 +186,10 @@ fn told(out: &mut Out, head: &Head) -> Result<(), Fail> {
         let (operations, resources) = (rule.operations.join(", "), rule.resources.join(", "));
         let from = rule.object.as_ref().map(|object| format!(", {}", tame(object))).unwrap_or_default();
         out.line(&format!("  {} {operations} on {resources} ({}{from})", rule.effect, rule.reason))?;
+    }
+    if head.individual_access {
+        out.line("")?;
+        out.line("Of devices and filtered sections it sees only what it or accounts below it created (Individual access).")?;
     }
     if head.capabilities.is_empty() {
         return Ok(());

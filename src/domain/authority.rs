@@ -313,7 +313,8 @@ fn beyond_scope(manager: &Manager, key: &ObjectKey, within: &Chain, target: &Tar
                 || (*created == Created::NotYet && listed)
                 || scope.is_none_or(|scope| at_home && scope.groups.contains(*name)),
             format!(
-                "the group {name}, named by {key}, was neither created by {who} nor assigned to it; list it in spec.manageableScope.groups of {who} or name another manager"
+                "the group {name}, named by {key}, was neither created by {who} nor assigned to it; {} or name another manager",
+                assigning(who, at_home)
             ),
         ),
         Target::Tenant(tenant) => (
@@ -343,6 +344,17 @@ fn creation_of_others(manager: &Manager, key: &ObjectKey, target: &Target<'_>) -
         }
         Target::Tenant(tenant) => Some(tenant.to_string()),
         Target::Own | Target::New | Target::Account(_) | Target::Group { .. } => None,
+    }
+}
+
+/// How a group gets into a manager's scope. Only those of its own tenant can be
+/// listed.
+fn assigning(who: &ObjectKey, at_home: bool) -> String {
+    match at_home {
+        true => format!("list it in spec.manageableScope.groups of {who}"),
+        false => format!(
+            "groups of other tenants than its own cannot be listed: write from: Tenant in spec.manageableScope of {who}"
+        ),
     }
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::sql::{args, json};
 use super::{Store, StoreError, Tx};
 use crate::domain::access::facts::{Holder, Lineage, Offer, Person, Subject};
+use crate::domain::access::individual::Origin;
 use crate::domain::grant::chain::Link;
 use crate::domain::key::fold;
 use crate::domain::object::ObjectKey;
@@ -74,6 +75,8 @@ pub struct Facts {
     pub now: Timestamp,
     /// The account; none: nobody is called so.
     pub asker: Option<Asker>,
+    /// Where Individual access of the account comes from.
+    pub individual: Option<Origin>,
     /// The device, if one is named and in the inventory.
     pub device: Option<Found>,
     /// The creator, if one is named and exists.

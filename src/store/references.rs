@@ -1,11 +1,25 @@
 //! Objects by the names that people use on a command line, where the source is
 //! not always known.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use uuid::Uuid;
 
-use super::sql::args;
+use super::sql::{Sql, args, json};
+use super::tenants::word;
 use super::{StoreError, Tx};
-use crate::domain::object::ObjectKey;
+use crate::domain::object::{Kind, ObjectKey};
+
+macro_rules! generations {
+    ($each:literal) => {
+        concat!(
+            "SELECT o.kind, o.namespace, o.name, o.applied_generation FROM ",
+            $each,
+            "($1) w JOIN object o ON o.kind = w.value->>'kind' AND o.namespace = w.value->>'namespace' AND o.name = w.value->>'name'
+            WHERE o.applied_generation IS NOT NULL ORDER BY o.source"
+        )
+    };
+}
 
 impl Tx {
     /// Every tenant in force whose object is called `namespace/name`, with the
@@ -39,14 +53,18 @@ impl Tx {
         self.rows(sql, args).await?.iter().map(|row| row.text("source")).collect()
     }
 
-    /// The generation in force of each of these objects, in their order.
-    pub async fn generations(&mut self, keys: &[ObjectKey]) -> Result<Vec<Option<i64>>, StoreError> {
-        let sql = "SELECT applied_generation FROM object WHERE kind = $1 AND namespace = $2 AND name = $3
-            AND applied_generation IS NOT NULL ORDER BY source LIMIT 1";
-        let mut found = vec![];
-        for key in keys {
-            let row = self.row(sql, args![key.kind.as_str(), &key.namespace, &key.name]).await?;
-            found.push(row.map(|row| row.int("applied_generation")).transpose()?);
+    /// The generation in force of each of these objects that has one; of
+    /// several sources that have one of the name, the first one's.
+    pub async fn generations(
+        &mut self,
+        keys: &BTreeSet<ObjectKey>,
+    ) -> Result<BTreeMap<ObjectKey, i64>, StoreError> {
+        let sql = Sql { postgres: generations!("jsonb_array_elements"), sqlite: generations!("json_each") };
+        let mut found = BTreeMap::new();
+        for row in self.rows(sql, args![json(keys)]).await? {
+            let kind: Kind = word("kind", row.text("kind")?)?;
+            let key = ObjectKey::new(kind, row.text("namespace")?, row.text("name")?);
+            found.entry(key).or_insert(row.int("applied_generation")?);
         }
         Ok(found)
     }

@@ -46,7 +46,7 @@ async fn check_says_allowed_or_denied_with_the_reason_and_exits_by_it() {
     assert_eq!((finished.code(), finished.stderr.as_str()), (Some(1), ""), "{finished:?}");
     let answer = json(&finished);
     let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["active", "allowed", "message", "reason"]);
+    assert_eq!(keys, ["active", "allowed", "filtered", "message", "reason"]);
     assert_eq!((&answer["allowed"], &answer["reason"]), (&json!(false), &json!("NotAllowed")));
 
     let unknown = json(&place.call(&["check", "nobody", "view", "device", "-o", "json"]).await);

@@ -60,8 +60,10 @@ async fn what_can_shows_rules_and_devices() {
     let yaml = place.call(&["what-can", "KIM@acme.example", "-o", "yaml"]).await;
     let read: serde_json::Value = serde_yaml::from_str(&yaml.stdout).unwrap();
     assert_eq!(read, object);
+    assert_eq!(object["individualAccess"], false);
     let text = place.call(&["what-can", "kim"]).await.stdout;
     assert!(text.contains("allow view on device (AllowedByAccount") && text.contains("d2"), "{text}");
+    assert!(!text.contains("Individual access"), "{text}");
     // Administrative rights, and where they count.
     assert_eq!(object["capabilities"], serde_json::json!([]));
     let ada = json(&place.call(&["what-can", "ada", "-o", "json"]).await);
@@ -80,11 +82,24 @@ async fn what_can_shows_rules_and_devices() {
     );
     assert!(text.contains(" in /acme and below\n  ManageSubscription of /acme\n"), "{text}");
 
+    // Individual access hides most of it, and it is said.
+    let own =
+        "  individualAccess: true\n  permissions:\n    allow: [{resources: [device], operations: [view]}]\n";
+    place.write("own/k.yaml", account("kim", own));
+    let source = place.path("objects").canonicalize().unwrap().display().to_string();
+    let as_if = ["what-can", "kim", "-f", "own", "--source", &source];
+    let text = place.call(&as_if).await.stdout;
+    assert!(
+        text.contains("it sees only what it or accounts below it created (Individual access).\n"),
+        "{text}"
+    );
+    let narrowed = json(&place.call(&[&as_if[..], &["-o", "json"]].concat()).await);
+    assert_eq!((&narrowed["individualAccess"], &narrowed["devices"]), (&true.into(), &serde_json::json!([])));
+
     // Whoever is disabled may do nothing, and it is said why.
     let disabled =
         "  enabled: false\n  permissions:\n    allow: [{resources: [device], operations: [view]}]\n";
     place.write("more/k.yaml", account("kim", disabled));
-    let source = place.path("objects").canonicalize().unwrap().display().to_string();
     let text = place.call(&["what-can", "kim", "-f", "more", "--source", &source]).await;
     assert_eq!(text.stdout, "kim may do nothing: account kim is disabled\n", "{text:?}");
     let unknown = place.call(&["what-can", "nobody@acme.example"]).await;

@@ -228,6 +228,42 @@ on_both! {
 }
 
 on_both! {
+    async fn r5_an_explanation_says_where_individual_access_comes_from(world) {
+        all_ready(&world.apply(ACME).await);
+        world.import(&[("d1", Some("/acme"))]).await;
+        all_ready(&world.apply("
+kind: Role
+metadata: {namespace: root, name: own}
+spec: {tenantRef: {name: acme}, individualAccess: true, permissions: {allow: [{resources: [device, cameras.archive], operations: [view]}]}}").await);
+        let rules = "permissions: {allow: [{resources: [device, cameras.archive], operations: [view]}]}";
+        all_ready(&world.apply(&account("na", "acme", "tier: Admin, roles: [{name: own}], managedByRef: {name: ada}")).await);
+        all_ready(&world.apply(&account("below", "acme", &format!("managedByRef: {{name: na}}, {rules}"))).await);
+        all_ready(&world.apply(&account("boss", "acme", &format!("individualAccess: true, {rules}"))).await);
+        all_ready(&world.apply(&account("free", "acme", rules)).await);
+        for (who, kind, name, words) in [
+            ("na", Role, "own", "its Role root/own has it on"),
+            ("below", SubAdmin, "na", "its manager SubAdmin root/na is under it"),
+            ("boss", SubAdmin, "boss", "spec.individualAccess of the account is true"),
+        ] {
+            let hidden = device(&world, who, "d1").await;
+            assert_eq!(hidden.reason, Ground::IndividualAccess, "{who}");
+            let narrowed = section(&world, who, "cameras.archive", None).await;
+            assert!(narrowed.filtered, "{who}");
+            for (answer, effect) in [(hidden, Effect::Denies), (narrowed, Effect::Shows)] {
+                let step = answer.steps.last().unwrap();
+                let object = step.object.as_ref().unwrap();
+                assert_eq!((&*step.rule, step.effect, object.kind, &*object.name), ("R5", effect, kind, name), "{answer:?}");
+                assert!(object.generation == Some(1) && step.message.contains(words), "{step:?}");
+            }
+            // Where it does not matter it is not told.
+            let other = section(&world, who, "provisioning", None).await;
+            assert!(other.steps.iter().all(|step| step.rule != "R5"), "{other:?}");
+        }
+        assert!(device(&world, "free", "d1").await.steps.iter().all(|step| step.rule != "R5"));
+    }
+}
+
+on_both! {
     async fn what_is_kept_at_hand_follows_every_change_of_what_it_is_made_from(world) {
         lands(&mut world).await;
         world.import(&[("d1", Some("/acme")), ("d2", Some("/acme"))]).await;

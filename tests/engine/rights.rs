@@ -18,7 +18,7 @@ const MANAGERS: [&str; 7] = ["ada", "sam", "na", "kim", "off", "bo", "ia"];
 
 async fn ask(world: &World, who: &str, right: Capability, thing: &str) -> RightAnswer {
     let asked = AskedRight::new(who, right, thing, None).unwrap();
-    Questions::new(world.engine.store().clone()).ask_right(&asked).await.unwrap()
+    Questions::new(world.engine.store().clone()).ask_right(&asked, true).await.unwrap()
 }
 
 fn role(name: &str, tenant: &str, more: &str) -> String {
@@ -233,5 +233,91 @@ on_both! {
         let nobody = AskedRight::new("anybody", ManageUsers, "subadmin/root/nobody", None).unwrap();
         let none = questions.who_may(&nobody, "", 2).await.unwrap().unwrap_err();
         assert_eq!(none.to_string(), "there is no SubAdmin root/nobody in the database: correct the name");
+    }
+}
+
+/// Advice of an explanation.
+async fn advice(world: &World, who: &str, right: Capability, thing: &str) -> Vec<String> {
+    let answer = ask(world, who, right, thing).await;
+    assert!(!answer.allowed && answer.suffices, "{answer:?}");
+    answer.changes
+}
+
+on_both! {
+    async fn r2_advice_about_a_group_of_another_tenant_works(world) {
+        household(&mut world).await;
+        all_ready(&world.apply(&account("s", "south", "groups: [field], managedByRef: {name: ada}")).await);
+        let na = |scope: &str| account("na", "acme", &format!("tier: SuperAdmin, managedByRef: {{name: ada}}, manageableScope: {{{scope}}}"));
+        // Listing the name would not help: it is another group than acme's.
+        let theirs = "group/root/south/field";
+        let [change] = &advice(&world, "na", ManageUserGroups, theirs).await[..] else { panic!("one change") };
+        assert!(change.starts_with("write from: Tenant in spec.manageableScope of the account na"), "{change}");
+        all_ready(&world.apply(&na("from: Tenant")).await);
+        assert!(ask(&world, "na", ManageUserGroups, theirs).await.allowed);
+        // One that nobody has begun belongs to whoever manages the tenant.
+        all_ready(&world.apply(&na("from: List, tenants: [{name: north}], groups: [field]")).await);
+        let new = "group/root/south/new";
+        assert_eq!(advice(&world, "na", ManageUserGroups, new).await, ["add root/south to spec.manageableScope.tenants of the account na"]);
+        all_ready(&world.apply(&na("from: List, tenants: [{name: north}, {name: south}], groups: [field]")).await);
+        assert!(ask(&world, "na", ManageUserGroups, new).await.allowed);
+        // At home the name is enough.
+        all_ready(&world.apply(&account("f", "acme", "groups: [office], managedByRef: {name: ada}")).await);
+        assert_eq!(advice(&world, "na", ManageUserGroups, "group/root/acme/office").await, ["add office to spec.manageableScope.groups of the account na"]);
+    }
+}
+
+on_both! {
+    async fn r1_advice_names_no_tier_above_root(world) {
+        household(&mut world).await;
+        assert_eq!(
+            advice(&world, "kim", ManageUsers, "subadmin/root/ada").await,
+            ["lower spec.tier of SubAdmin root/ada and use an account that outranks it then: none outranks a Root"]
+        );
+        assert_eq!(
+            advice(&world, "kim", ManageUsers, "subadmin/root/off").await,
+            ["lower spec.tier of SubAdmin root/off, or use an account of a higher tier than SuperAdmin"]
+        );
+        // A Basic account outranks nobody, however low.
+        assert_eq!(advice(&world, "bo", ManageUsers, "subadmin/root/kim").await[0], "use an account of a higher tier than Admin");
+    }
+}
+
+on_both! {
+    async fn why_costs_one_statement_more_however_many_objects_mattered(world) {
+        household(&mut world).await;
+        let questions = Questions::new(world.engine.store().clone());
+        for (who, right, thing) in [
+            ("ada", ManageUsers, "subadmin/root/kim"),
+            ("na", ManageRoles, "role/root/operator"),
+            ("bo", ManageTenants, "tenant/root/north"),
+        ] {
+            let asked = AskedRight::new(who, right, thing, None).unwrap();
+            let mut sent = vec![];
+            let mut answers = vec![];
+            for why in [false, true] {
+                let before = world.engine.store().statements();
+                answers.push(questions.ask_right(&asked, why).await.unwrap());
+                sent.push(world.engine.store().statements() - before);
+            }
+            assert!(sent[0] <= 11 && sent[1] == sent[0] + 1, "{thing}: {sent:?}");
+            let [plain, told] = &answers[..] else { panic!("two answers") };
+            assert_eq!((plain.allowed, plain.reason, &plain.message), (told.allowed, told.reason, &told.message));
+            assert!(plain.steps.is_empty() && told.steps.len() > 1, "{answers:?}");
+        }
+    }
+}
+
+on_both! {
+    async fn an_object_that_several_sources_have_is_asked_about_by_its_source(world) {
+        household(&mut world).await;
+        // A root tenant of the same name in another place.
+        let north = world.manifest("
+kind: Tenant
+metadata: {namespace: root, name: north}
+spec: {displayName: Elsewhere}");
+        let report = world.other_source().reconcile(&north, &world.outside).await.unwrap();
+        assert!(report.ready(), "{:?}", report.conditions);
+        let answer = ask(&world, "ada", ManageTenants, "tenant/root/north").await;
+        assert_eq!((answer.reason, answer.changes), ("Ambiguous", vec!["name its source".to_owned()]));
     }
 }

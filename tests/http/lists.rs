@@ -61,7 +61,7 @@ on_both! {
         };
         let path = "/v1/accounts/robin@acme.example/visible-creators";
         for limit in [1, 2, 500] {
-            assert_eq!(names(parts(&site, path, "creators", limit).await), ["kim", "lou", "noor", "robin"]);
+            assert_eq!(names(parts(&site, path, "creators", limit).await), ["ines", "kim", "lou", "noor", "robin"]);
         }
         let noor = parts(&site, "/v1/accounts/noor/visible-creators", "creators", 100).await;
         assert_eq!(names(noor), ["kim", "lou", "noor"], "nobody above");

@@ -36,6 +36,10 @@ fn questions() -> Vec<(Value, Vec<&'static str>)> {
             json!({"account": "kim", "operation": "view", "resource": "cameras.archive", "creator": "nobody"}),
             "kim view cameras.archive --creator nobody",
         ),
+        of(
+            json!({"account": "ines", "operation": "view", "resource": "cameras.archive"}),
+            "ines view cameras.archive",
+        ),
         of(json!({"account": "lou", "operation": "view", "resource": "device"}), "lou view device"),
         of(json!({"account": "nobody", "operation": "view", "resource": "device"}), "nobody view device"),
         of(
@@ -83,6 +87,7 @@ on_both! {
                 assert_eq!((alone.status, &alone.json()), (200, &told), "{question}");
                 assert_eq!(answers["answers"][place], told, "{question}");
                 allowed += u32::from(told["allowed"] == true);
+                assert_eq!(told["filtered"], question["account"] == "ines", "{told}");
             }
             assert!((4..10).contains(&allowed), "a world that says the same to everything: {allowed}");
         }
@@ -158,6 +163,15 @@ on_both! {
         let allowed = answers.iter().filter(|answer| answer["allowed"] == true).count();
         let there = (0..500).filter(|n| n % 130 < 120).count();
         assert_eq!((answers.len(), allowed), (500, there));
+        // Rights cost more to judge, and as many fit.
+        let right = |n: usize| {
+            let of = ["kim", "lou", "noor", "robin"][n % 4];
+            json!({"account": "noor", "capability": "ManageUsers", "object": format!("subadmin/default/{of}")})
+        };
+        let all: Vec<Value> = (0..500).map(right).collect();
+        let reply = site.post("/v1/check", &json!({ "questions": all })).await;
+        let answers = reply.json()["answers"].as_array().unwrap().clone();
+        assert_eq!(answers.iter().filter(|answer| answer["allowed"] == true).count(), 250, "{reply:?}");
         let more: Vec<Value> = (0..501).map(question).collect();
         for path in ["/v1/check", "/v1/explain"] {
             let reply = site.post(path, &json!({ "questions": more })).await;

@@ -33,6 +33,7 @@
 pub mod answer;
 pub mod facts;
 pub mod flip;
+pub mod individual;
 pub mod reach;
 pub mod rules;
 pub mod sections;

@@ -176,8 +176,16 @@ fn rank(manager: &Manager, subject: &Subject<'_>) -> Finding {
         _ => format!("{} accounts", own.creates()),
     };
     let message = format!("account {who} is {own} and manages {manages}; {} is {other}", subject.key);
-    let change =
-        format!("lower spec.tier of {}, or use an account of a higher tier than {other}", subject.key);
+    let change = match (own, other) {
+        (_, Tier::Root) => {
+            format!(
+                "lower spec.tier of {} and use an account that outranks it then: none outranks a Root",
+                subject.key
+            )
+        }
+        (Tier::Basic, _) => format!("use an account of a higher tier than {other}"),
+        _ => format!("lower spec.tier of {}, or use an account of a higher tier than {other}", subject.key),
+    };
     Finding::denies("R1", object, message, change)
 }
 
@@ -223,26 +231,34 @@ fn scope(manager: &Manager, act: &Act<'_>, what: &str) -> Vec<Finding> {
             return findings;
         }
     }
-    let list = match &act.target {
-        Target::Group { .. } => "groups",
-        Target::Role(_) => "roles",
-        _ => "tenants",
-    };
-    let named = match (&act.target, act.within.0.first().and_then(|level| level.key.as_ref())) {
-        (Target::Role(Ref { namespace, name }), _) => format!("{namespace}/{name}"),
-        (Target::Group { name, .. }, _) => (*name).to_owned(),
-        (_, Some(tenant)) => format!("{}/{}", tenant.namespace, tenant.name),
-        (_, None) => "its tenant".to_owned(),
-    };
-    let more = match &act.target {
-        Target::Account(_) => ", or one of its groups or roles",
-        _ => "",
-    };
     findings.push(Finding::denies(
         "R2",
         key,
         format!("{what} does not lie within the manageable scope of {who}, and neither {who} nor an account below it created it"),
-        format!("add {named} to spec.manageableScope.{list} of the account {who}{more}"),
+        widening(manager, act),
     ));
     findings
+}
+
+/// What would bring a target into the manager's scope.
+fn widening(manager: &Manager, act: &Act<'_>) -> String {
+    let who = &manager.account.settings.username;
+    let tenant = match act.within.0.first().and_then(|level| level.key.as_ref()) {
+        Some(tenant) => format!("{}/{}", tenant.namespace, tenant.name),
+        None => "its tenant".to_owned(),
+    };
+    let add = |named: &str, list| format!("add {named} to spec.manageableScope.{list} of the account {who}");
+    let at_home = act.within.own().is_some_and(|own| own.id == manager.account.tenant);
+    match &act.target {
+        Target::Role(Ref { namespace, name }) => add(&format!("{namespace}/{name}"), "roles"),
+        Target::Group { name, .. } if at_home => add(name, "groups"),
+        // Whoever manages a tenant may begin groups there.
+        Target::Group { created: Created::NotYet, .. } => add(&tenant, "tenants"),
+        Target::Group { .. } => format!(
+            "write from: Tenant in spec.manageableScope of the account {who}, which can list groups of its own tenant only, or use an account that manages the group"
+        ),
+        Target::Account(_) if at_home => add(&tenant, "tenants") + ", or one of its groups or roles",
+        Target::Account(_) => add(&tenant, "tenants") + ", or one of its roles",
+        _ => add(&tenant, "tenants"),
+    }
 }

@@ -67,6 +67,8 @@ pub struct Said {
     pub reason: &'static str,
     /// What decided, in words.
     pub message: String,
+    /// As in [`Answer`]; never of a right, which shows nothing.
+    pub filtered: bool,
     /// What was looked at, in order; nothing unless it was asked for.
     pub steps: Vec<Step>,
     /// What would have to change for the opposite answer.
@@ -77,25 +79,25 @@ pub struct Said {
 
 impl From<Answer> for Said {
     fn from(answer: Answer) -> Self {
-        let Answer { allowed, active, reason, message, filtered: _, steps, advice } = answer;
+        let Answer { allowed, active, reason, message, filtered, steps, advice } = answer;
         let changes = advice.changes.iter().map(ToString::to_string).collect();
         let reason = reason.as_str();
-        Self { allowed, active, reason, message, steps, changes, suffices: advice.suffices }
+        Self { allowed, active, reason, message, filtered, steps, changes, suffices: advice.suffices }
     }
 }
 
 impl From<Checked> for Said {
     fn from(answer: Checked) -> Self {
-        let Checked { allowed, active, reason, message, filtered: _ } = answer;
-        let (steps, changes) = (vec![], vec![]);
-        Self { allowed, active, reason: reason.as_str(), message, steps, changes, suffices: false }
+        let Checked { allowed, active, reason, message, filtered } = answer;
+        let (reason, steps, changes) = (reason.as_str(), vec![], vec![]);
+        Self { allowed, active, reason, message, filtered, steps, changes, suffices: false }
     }
 }
 
 impl From<RightAnswer> for Said {
     fn from(answer: RightAnswer) -> Self {
         let RightAnswer { allowed, active, reason, message, objects: _, steps, changes, suffices } = answer;
-        Self { allowed, active, reason, message, steps, changes, suffices }
+        Self { allowed, active, reason, message, filtered: false, steps, changes, suffices }
     }
 }
 
@@ -104,7 +106,7 @@ impl Questions {
     /// stand now.
     pub async fn say(&self, ask: &Ask, why: bool) -> Result<Said, StoreError> {
         Ok(match ask {
-            Ask::Right(asked) => self.ask_right(asked).await?.into(),
+            Ask::Right(asked) => self.ask_right(asked, why).await?.into(),
             Ask::Access(asked) if why => self.ask(asked).await?.into(),
             Ask::Access(asked) => self.check(asked).await?.into(),
         })
@@ -136,7 +138,7 @@ impl Questions {
 /// Says to a question inside of a transaction.
 pub(super) async fn say_in(tx: &mut Tx, ask: &Ask, why: bool) -> Result<Said, StoreError> {
     Ok(match ask {
-        Ask::Right(asked) => right::answer(tx, asked).await?.into(),
+        Ask::Right(asked) => right::answer(tx, asked, why).await?.into(),
         Ask::Access(asked) if why => answer_in(tx, asked).await?.into(),
         Ask::Access(asked) => checked_in(tx, asked).await?.into(),
     })

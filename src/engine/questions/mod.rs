@@ -91,13 +91,14 @@ impl Questions {
         }
     }
 
-    /// Answers a question about an administrative right as things stand now.
-    pub async fn ask_right(&self, asked: &AskedRight) -> Result<RightAnswer, StoreError> {
+    /// Answers a question about an administrative right as things stand now;
+    /// `why` asks for the steps that led there, too.
+    pub async fn ask_right(&self, asked: &AskedRight, why: bool) -> Result<RightAnswer, StoreError> {
         let mut reruns = 0;
         loop {
             let attempt = async {
                 let mut tx = self.store.begin(Access::Read).await?;
-                let answer = right::answer(&mut tx, asked).await?;
+                let answer = right::answer(&mut tx, asked, why).await?;
                 tx.commit().await?;
                 Ok(answer)
             };
@@ -189,7 +190,7 @@ fn held_as_stored(facts: &Facts) -> bool {
 
 /// Decides. `holder` is who holds the device, if that is not as stored.
 fn answer(asked: &Asked, facts: Facts, holder: Option<Holder>) -> Answer {
-    let Facts { now, asker, device, creator, offers, generations } = facts;
+    let Facts { now, asker, individual, device, creator, offers, generations } = facts;
     let links = device.as_ref().map_or_else(Vec::new, |device| device.links.clone());
     let device = asked.device().map(|id| match device {
         None => Named::Unknown(id.to_owned()),
@@ -210,7 +211,9 @@ fn answer(asked: &Asked, facts: Facts, holder: Option<Holder>) -> Answer {
         }),
     };
     let subject = asker.as_ref().map(|asker| &asker.subject);
-    let decision = decide(subject, &question, &offers, now);
+    let mut decision = decide(subject, &question, &offers, now);
+    let origin = individual.zip(subject).and_then(|(origin, subject)| origin.told(subject, &decision));
+    decision.steps.extend(origin);
     let advice = flip(subject, &question, &offers, now);
     Answer::new(decision, advice, asker.as_ref(), &generations)
 }

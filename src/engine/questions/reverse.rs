@@ -21,6 +21,7 @@ use crate::domain::access::answer::Ground;
 use crate::domain::access::decide;
 use crate::domain::access::facts::{Level, Lineage, Offer, Question, Subject};
 use crate::domain::access::rules::{InForce, without_device};
+use crate::domain::access::sight;
 use crate::domain::account::Scope;
 use crate::domain::permission::{Pattern, Permissions};
 use crate::domain::tier::Tier;
@@ -104,6 +105,9 @@ pub struct Rules {
     pub rules: Vec<InForce>,
     /// Its administrative rights.
     pub rights: Vec<Right>,
+    /// Whether Individual access narrows what it sees to what it or accounts
+    /// below it created (R5).
+    pub individual_access: bool,
     /// What of its tenant and below its rights are about, if that is listed.
     pub scope: Option<Scope>,
 }
@@ -226,6 +230,7 @@ async fn rules_of(tx: &mut Tx, account: &str) -> Result<Option<Rules>, StoreErro
         blocked: blocked(&subject),
         rules,
         rights,
+        individual_access: sight::individual(&subject),
         scope: subject.scope,
         account: subject.username,
     }))

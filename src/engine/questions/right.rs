@@ -5,7 +5,7 @@
 
 mod asked;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
@@ -37,9 +37,10 @@ pub struct RightAnswer {
     pub reason: &'static str,
     /// What decided, in words; a refusal says what would change it.
     pub message: String,
-    /// The objects that mattered, with their generations in force.
+    /// The objects that mattered, with their generations in force; nothing
+    /// unless it was asked why.
     pub objects: Vec<Object>,
-    /// What was looked at, in order.
+    /// What was looked at, in order, likewise.
     pub steps: Vec<Step>,
     /// What would have to change for the opposite answer, all of it together.
     pub changes: Vec<String>,
@@ -68,7 +69,9 @@ struct Known {
     account: Option<Found>,
 }
 
-pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswer, StoreError> {
+/// Whether the account may use the right; `why` asks for the objects and steps
+/// that led there, too, which costs another look at the database.
+pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight, why: bool) -> Result<RightAnswer, StoreError> {
     let AskedRight { account, capability, thing, source } = asked;
     let Some(found) = tx.account_named(account).await? else {
         return Ok(RightAnswer::denied(
@@ -94,7 +97,7 @@ pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswe
         [source] => known(tx, source, named).await?,
         several => {
             let message = format!("several sources have {named}: choose one of {}", several.join(", "));
-            return Ok(RightAnswer::denied(active, "Ambiguous", message, "name the source with --source"));
+            return Ok(RightAnswer::denied(active, "Ambiguous", message, "name its source"));
         }
     };
     // A stranger and nobody are answered in the same words (R4).
@@ -105,7 +108,10 @@ pub(super) async fn answer(tx: &mut Tx, asked: &AskedRight) -> Result<RightAnswe
     }
     let roles = manager.roles.clone();
     let Judged { verdict, findings, against } = judge(tx, manager, &home, *capability, thing, known).await?;
-    let (objects, steps) = told(tx, keys, &roles, &findings).await?;
+    let (objects, steps) = match why {
+        true => told(tx, keys, &roles, &findings).await?,
+        false => (vec![], vec![]),
+    };
     // One reason is enough to deny; to allow takes rank, right and scope.
     let all_that = |effect| -> Vec<&str> {
         findings.iter().filter(|f| f.effect == effect).map(|f| f.message.as_str()).collect()
@@ -144,15 +150,13 @@ async fn told(
     roles: &[Assigned],
     findings: &[Finding],
 ) -> Result<(Vec<Object>, Vec<Step>), StoreError> {
-    let mut all = keys.clone();
-    all.extend(findings.iter().filter_map(|finding| finding.object.clone()));
-    let generations = tx.generations(&all).await?;
-    let generations: BTreeMap<ObjectKey, Option<i64>> = all.into_iter().zip(generations).collect();
+    let mattered = findings.iter().filter_map(|finding| finding.object.clone());
+    let generations = tx.generations(&keys.iter().cloned().chain(mattered).collect()).await?;
     let object = |key: &ObjectKey| Object {
         kind: key.kind,
         namespace: key.namespace.clone(),
         name: key.name.clone(),
-        generation: generations.get(key).copied().flatten(),
+        generation: generations.get(key).copied(),
         revision: roles
             .iter()
             .find(|role| key.kind == Kind::Role && role.namespace == key.namespace && role.name == key.name)

@@ -12,6 +12,7 @@ use super::super::sql::Row;
 use super::super::tenants::word;
 use super::{Asker, Facts, Found, Names};
 use crate::domain::access::facts::{Covers, Giver, Holder, Level, Lineage, Offer, Person, Subject};
+use crate::domain::access::individual::Origin;
 use crate::domain::account::{Effective, Ref};
 use crate::domain::grant::chain::{By, Link};
 use crate::domain::grant::{Mode, Receiver, Reclaim};
@@ -46,6 +47,7 @@ type OfferFields = (
 pub(super) fn facts(row: &Row, names: &Names<'_>) -> Result<Facts, StoreError> {
     let mut generations = Generations::new();
     let asker = asker(row, &mut generations)?;
+    let individual = asker.as_ref().map(|_| origin(row, &mut generations)).transpose()?;
     let offers = match &asker {
         None => vec![],
         Some(asker) => offers(row, names.device.is_some(), asker, &mut generations)?,
@@ -58,7 +60,7 @@ pub(super) fn facts(row: &Row, names: &Names<'_>) -> Result<Facts, StoreError> {
         None => None,
         Some(_) => person(row, "creator", &mut generations)?,
     };
-    Ok(Facts { now: time(row.int("now")?)?, asker, device, creator, offers, generations })
+    Ok(Facts { now: time(row.int("now")?)?, asker, individual, device, creator, offers, generations })
 }
 
 pub(super) fn time(second: i64) -> Result<Timestamp, StoreError> {
@@ -102,6 +104,15 @@ fn asker(row: &Row, generations: &mut Generations) -> Result<Option<Asker>, Stor
         scope: row.document("scope")?,
     };
     Ok(Some(Asker { subject, active: row.bool("active")? }))
+}
+
+fn origin(row: &Row, generations: &mut Generations) -> Result<Origin, StoreError> {
+    let effective: Effective = row.needed("effective")?;
+    let manager: Option<Object> = row.document("manager")?;
+    Ok(Origin {
+        source: effective.individual_source,
+        manager: manager.and_then(|manager| key(Kind::SubAdmin, manager, generations)),
+    })
 }
 
 fn lineage(row: &Row, column: &str, generations: &mut Generations) -> Result<Lineage, StoreError> {

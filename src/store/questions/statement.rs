@@ -173,6 +173,13 @@ macro_rules! asker {
             "c.id, c.username, c.tier, c.enabled, c.activated_at IS NOT NULL AS active, ",
             text!($on, "c.permissions"), " AS permissions, ", text!($on, "c.scope"), " AS scope, ", text!($on, "c.effective"), " AS effective, ",
             "o.namespace, o.name, o.applied_generation AS generation, ",
+            text!(
+                $on,
+                concat!(
+                    "(SELECT ", array!($on, "z.namespace, z.name, z.applied_generation"),
+                    " FROM account f JOIN object z ON z.id = f.object_id WHERE f.id = c.managed_by)"
+                )
+            ), " AS manager, ",
             lineage!($on, "c.tenant_id"), " AS lineage, ",
             text!($on, all!($on, "n.name", "FROM account_group n WHERE n.account_id = c.id")), " AS groups, ",
             text!(

@@ -20,6 +20,9 @@ pub(super) struct Answer {
     reason: &'static str,
     /// What decided, in words
     message: String,
+    /// Allowed, but under Individual access the section shows only what the
+    /// account or accounts below it created
+    filtered: bool,
 }
 
 /// Whether it is allowed, what decided, and all that was looked at.
@@ -35,6 +38,9 @@ pub(super) struct Explanation {
     reason: &'static str,
     /// What decided, in words
     message: String,
+    /// Allowed, but under Individual access the section shows only what the
+    /// account or accounts below it created
+    filtered: bool,
     /// What was looked at, in order
     steps: Vec<Step>,
     /// What would lead to the opposite answer
@@ -85,16 +91,16 @@ struct Flip {
 
 impl From<Said> for Answer {
     fn from(said: Said) -> Self {
-        let Said { allowed, active, reason, message, steps: _, changes: _, suffices: _ } = said;
-        Self { allowed, active, reason, message }
+        let Said { allowed, active, reason, message, filtered, steps: _, changes: _, suffices: _ } = said;
+        Self { allowed, active, reason, message, filtered }
     }
 }
 
 impl From<Said> for Explanation {
     fn from(said: Said) -> Self {
-        let Said { allowed, active, reason, message, steps, changes, suffices } = said;
+        let Said { allowed, active, reason, message, filtered, steps, changes, suffices } = said;
         let steps = steps.into_iter().map(Step::from).collect();
-        Self { allowed, active, reason, message, steps, to_flip: Flip { changes, suffices } }
+        Self { allowed, active, reason, message, filtered, steps, to_flip: Flip { changes, suffices } }
     }
 }
 

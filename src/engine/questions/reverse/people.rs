@@ -101,7 +101,7 @@ pub(super) async fn who_may(
             page.next = near.last().map(|name| name.key.clone());
         }
         for name in near {
-            let answer = right::answer(tx, &asked.by(&name.key)).await?;
+            let answer = right::answer(tx, &asked.by(&name.key), false).await?;
             if answer.allowed {
                 page.items.push(Who { account: name.written, reason: answer.reason });
             }
