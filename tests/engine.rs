@@ -48,6 +48,8 @@ mod order;
 mod projects;
 #[path = "engine/questions.rs"]
 mod questions;
+#[path = "engine/queue.rs"]
+mod queue;
 #[path = "engine/quotas.rs"]
 mod quotas;
 #[path = "engine/rehearsal.rs"]

@@ -61,7 +61,7 @@ pub(super) fn sender(settings: &Settings) -> Option<Mailbox> {
 }
 
 impl Post {
-    /// A worker for the mails of one database. `base` is that of links;
+    /// A worker for the mails of the engine's source. `base` is that of links;
     /// `public_only` binds the servers of tenants to public addresses, with
     /// these exceptions.
     pub fn new(

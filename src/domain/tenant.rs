@@ -232,6 +232,8 @@ pub struct Level {
     pub tenant: Tenant,
     /// Namespace and name of its object; none while unmanaged.
     pub key: Option<ObjectKey>,
+    /// The source of that object: another one's Secrets are not in reach.
+    pub source: Option<String>,
     /// Levels between it and the tenant asked about, which has 0.
     pub distance: i64,
 }
@@ -257,10 +259,12 @@ impl Chain {
     /// that sets it, the server with the namespace of its credentials.
     pub fn mail(&self) -> InheritedMail<'_> {
         let settings = || self.0.iter().filter_map(|l| Some((l, l.tenant.settings.mail.as_ref()?)));
+        let server = settings().find_map(|(level, m)| Some((level, level.key.as_ref()?, m.server.as_ref()?)));
         InheritedMail {
             from: settings().find_map(|(_, m)| m.from.as_deref()),
             reply_to: settings().find_map(|(_, m)| m.reply_to.as_deref()),
-            server: settings().find_map(|(level, m)| Some((level.key.as_ref()?, m.server.as_ref()?))),
+            server: server.map(|(_, key, server)| (key, server)),
+            server_source: server.and_then(|(level, ..)| level.source.as_deref()),
         }
     }
     /// Product name and support address, each from the nearest that sets it.
@@ -282,6 +286,8 @@ pub struct InheritedMail<'a> {
     pub reply_to: Option<&'a str>,
     /// The server and the Tenant object that sets it.
     pub server: Option<(&'a ObjectKey, &'a MailServer)>,
+    /// The source of that object.
+    pub server_source: Option<&'a str>,
 }
 
 /// What a Tenant's `parentRef` leads to.

@@ -115,6 +115,8 @@ pub(crate) struct Pass<'a> {
     repaired: bool,
     took_effect: bool,
     taken_over: bool,
+    /// A link was issued in this pass, and is open.
+    pub(crate) link_issued: bool,
     /// More may appear for it that is not of the tree that was locked.
     expects_more: bool,
     /// Tenants that were not there when their tree was to be locked.
@@ -174,6 +176,7 @@ impl<'a> Pass<'a> {
             repaired: false,
             took_effect: false,
             taken_over: false,
+            link_issued: false,
             expects_more: false,
             unlocked: BTreeSet::new(),
         })

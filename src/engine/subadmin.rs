@@ -152,7 +152,7 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Found>, wanted: Wanted) -> Step
     if withdrawn || vouched_for || (was_enabled && !enabled) {
         // A disabled account's link must not open anything, nor one that
         // proves an address which is no longer wanted, or is proved already.
-        pass.tx.close_links(account.id).await?;
+        mails::withdraw(pass, account.id).await?;
     } else if let Some(purpose) = awaited_mail(&account).filter(|_| !was_enabled && proof.is_none()) {
         // Disabling took the link away.
         mails::queue(pass, &account, purpose).await?;

@@ -96,6 +96,10 @@ async fn apply(pass: &mut Pass<'_>, own: Option<&Tenant>, wanted: Wanted) -> Ste
         moves::relocate(pass, old, parent.as_ref()).await?;
     }
     pass.tx.update_tenant(&new).await?;
+    let enabled_again = new.settings.enabled && !old.settings.enabled;
+    if moved || enabled_again || new.settings.mail != old.settings.mail {
+        pass.tx.hurry_mails_below(new.id).await?;
+    }
     let names_server =
         |tenant: &Tenant| tenant.settings.mail.as_ref().is_some_and(|mail| mail.server.is_some());
     if names_server(old) && !names_server(&new) {

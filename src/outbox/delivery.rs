@@ -36,6 +36,11 @@ const MARKS: u32 = 5;
 /// before it is begun, and before its last line. However busy the engine is,
 /// ten mails a second leave.
 pub(super) const COURTESY: Duration = Duration::from_millis(100);
+/// Why a mail waits whose way leads through a Secret of somebody else.
+const FOREIGN_SECRET: &str = "the mail server belongs to a Tenant of another source, whose Secret is not read for this account; name a server in spec.mail of a Tenant of the account's own source";
+/// How soon a mail is looked at again whose tenant is disabled. Enabling the
+/// tenant lets it go at once.
+const BLOCKED: SignedDuration = SignedDuration::from_mins(5);
 /// The longest pause between attempts to mark a mail that was accepted.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -96,23 +101,23 @@ enum Fate {
 }
 
 impl Shared {
-    /// A few due mails, each with its server, except those of some tenants. An
-    /// idle look writes nothing.
+    /// A few due mails of the engine's source, each with its server, except
+    /// those of some tenants. An idle look writes nothing.
     pub(super) async fn claim(self: Arc<Self>, except: Vec<Uuid>) -> Result<Batch, StoreError> {
         self.engine.quiet(COURTESY).await;
-        let store = self.engine.store();
-        if !store.any_mail_due(&except).await? {
+        let (store, source) = (self.engine.store(), self.engine.source());
+        if !store.any_mail_due(source, &except).await? {
             return Ok(Batch::default());
         }
         let asked = Instant::now();
         let mut tx = store.begin(Access::Write).await?;
         let until = tx.now().saturating_add(LEASE).unwrap_or(tx.now());
-        let mails = tx.claim_mails(self.worker, until, BATCH, &except).await?;
+        let mails = tx.claim_mails(source, self.worker, until, BATCH, &except).await?;
         tx.commit().await?;
         self.take(mails, asked).await
     }
 
-    /// The mail that is queued for one account, due or not.
+    /// The mail that is queued for one account, due or not, of whatever source.
     pub(super) async fn claim_for(self: Arc<Self>, account: Uuid) -> Result<Batch, StoreError> {
         let asked = Instant::now();
         let mut tx = self.engine.store().begin(Access::Write).await?;
@@ -143,11 +148,12 @@ impl Shared {
             self.leases.end(id);
         }
         self.drop_unwanted(&read.unwanted).await?;
-        for wanted in read.wanted {
-            if wanted.chain.blocked_by().is_some() {
-                // The link would open nothing; it may be enabled again.
-                let why = "the tenant or one above it is disabled".to_owned();
-                self.settle(&wanted, Fate::Failed(why, FailureClass::Settings)).await;
+        let (blocked, open): (Vec<Wanted>, Vec<Wanted>) =
+            read.wanted.into_iter().partition(|wanted| wanted.chain.blocked_by().is_some());
+        self.put_off(&blocked).await?;
+        for wanted in open {
+            if wanted.needs_foreign_secret() {
+                self.settle(&wanted, Fate::Failed(FOREIGN_SECRET.to_owned(), FailureClass::Settings)).await;
                 continue;
             }
             let setting = wanted.chain.mail().server;
@@ -312,6 +318,25 @@ impl Shared {
         Ok(())
     }
 
+    /// Lets mails wait whose links would open nothing, because a tenant is
+    /// disabled: that is no attempt, and says nothing about a server.
+    async fn put_off(&self, mails: &[Wanted]) -> Result<(), StoreError> {
+        if mails.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = mails.iter().map(|wanted| wanted.mail.id).collect();
+        let mut tx = self.engine.store().begin(Access::Write).await?;
+        let until = tx.now().saturating_add(BLOCKED).unwrap_or(tx.now());
+        tx.put_off_mails(&ids, self.worker, "the tenant or one above it is disabled", until).await?;
+        tx.commit().await?;
+        ids.iter().for_each(|id| self.leases.end(*id));
+        tracing::info!(
+            mails = ids.len(),
+            "mails wait: the tenant of their accounts or one above it is disabled"
+        );
+        Ok(())
+    }
+
     /// Gives claimed mails back untried.
     pub(super) async fn give_back(&self, ids: &[Uuid]) -> Result<(), StoreError> {
         if ids.is_empty() {
@@ -336,14 +361,21 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts what waits, for monitoring.
-    pub(super) async fn count(&self) -> Result<usize, StoreError> {
+    /// How many mails of the engine's source wait.
+    pub(super) async fn left(&self) -> Result<usize, StoreError> {
+        let mut tx = self.engine.store().begin(Access::Read).await?;
+        let waiting = tx.mails_waiting_of(self.engine.source()).await?;
+        Ok(usize::try_from(waiting).unwrap_or_default())
+    }
+
+    /// Counts what waits in the whole database, for monitoring.
+    pub(super) async fn count(&self) -> Result<(), StoreError> {
         let mut tx = self.engine.store().begin(Access::Read).await?;
         let (waiting, oldest) = tx.mails_waiting().await?;
         let age = |at: Timestamp| tx.now().duration_since(at).max(SignedDuration::ZERO).as_secs();
         self.metrics.queued.set(waiting);
         self.metrics.oldest.set(oldest.map_or(0, age));
-        Ok(usize::try_from(waiting).unwrap_or(usize::MAX))
+        Ok(())
     }
 }
 

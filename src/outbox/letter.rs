@@ -83,6 +83,16 @@ impl Wanted {
         self.to.key.as_ref().map_or_else(|| "an unmanaged account".to_owned(), ToString::to_string)
     }
 
+    /// Whether its server takes the Secret of a Tenant of another source. A
+    /// name in a namespace means another Secret there, so it is never read. An
+    /// account gets below such a Tenant when one source has let the tenant go
+    /// and the other has adopted it.
+    pub(super) fn needs_foreign_secret(&self) -> bool {
+        let mail = self.chain.mail();
+        let secret = mail.server.is_some_and(|(_, server)| server.credentials.is_some());
+        secret && mail.server_source != self.to.source.as_deref()
+    }
+
     pub(super) fn compose(&self, engine: &Engine, sender: &Sender) -> Result<lettre::Message, Unusable> {
         let say = |error: &dyn std::error::Error| Unusable(with_causes(error));
         let (to, link) = (&self.to, &self.to.link);

@@ -34,7 +34,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(60);
 pub struct Drained {
     /// Mails that were accepted.
     pub sent: usize,
-    /// Mails that still wait.
+    /// Mails of the same source that still wait.
     pub left: usize,
 }
 
@@ -46,7 +46,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// A worker for the mails of one database.
+    /// A worker for the mails of the engine's source.
     pub fn new(engine: Engine, servers: Servers, sender: Sender, metrics: Metrics) -> Self {
         let shared = Shared {
             engine,
@@ -70,7 +70,7 @@ impl Outbox {
         let shared = self.shared.clone();
         let counting = Helper::every(COUNT, move || {
             let shared = shared.clone();
-            async move { shared.count().await.map(|_| ()) }
+            async move { shared.count().await }
         });
         let mut round = Round::begin(&self.shared);
         while !stop.is_cancelled() {
@@ -119,13 +119,13 @@ impl Outbox {
         let sent = round.end(Duration::ZERO, LAST_ANSWERS).await;
         self.shared.servers.hang_up().await;
         looked?;
-        Ok(Drained { sent, left: self.shared.count().await? })
+        Ok(Drained { sent, left: self.shared.left().await? })
     }
 }
 
 impl Outbox {
-    /// Sends what is queued for one account, due or not, unless another worker
-    /// has it; whether there was anything.
+    /// Sends what is queued for one account, due or not and of whatever source,
+    /// unless another worker has it; whether there was anything.
     pub async fn send_to(&self, account: Uuid) -> Result<bool, StoreError> {
         let kept = self.shared.clone();
         let keeping = Helper::every(KEEP, move || {

@@ -90,9 +90,11 @@ impl Tx {
         self.row(sql, args![email_key]).await?.map(|row| row.uuid("id")).transpose()
     }
 
-    /// The newest link of an account, whatever its state.
+    /// The open link of an account, else its newest. Times are whole seconds,
+    /// so of two links of the same second only the state says which replaced
+    /// the other.
     pub async fn latest_activation(&mut self, account: Uuid) -> Result<Option<Activation>, StoreError> {
-        let sql = "SELECT * FROM activation WHERE account_id = $1 ORDER BY issued_at DESC, id DESC LIMIT 1";
+        let sql = "SELECT * FROM activation WHERE account_id = $1 ORDER BY (state = 'open') DESC, issued_at DESC, id DESC LIMIT 1";
         self.row(sql, args![account]).await?.map(|row| activation(&row)).transpose()
     }
 

@@ -2,6 +2,12 @@
 //! keeps its claims while it lives, sends outside of any transaction, and marks
 //! each mail. A claim that is not kept runs out by itself, so that mails of a
 //! worker that went away are free again soon.
+//!
+//! A mail belongs to the source of its account's object: only processes of that
+//! source claim it, because only they have its mail server and the Secrets of
+//! its tenants. A mail to an account that no object manages belongs to the
+//! source of the account's tenant; if no object manages that either, any
+//! process takes it, so that it is sent or dropped and does not wait for ever.
 
 use std::collections::BTreeMap;
 
@@ -34,6 +40,8 @@ pub struct Addressed {
     pub link: Activation,
     /// The account's object; none while unmanaged.
     pub key: Option<ObjectKey>,
+    /// The source that the mail belongs to; none if any process may send it.
+    pub source: Option<String>,
     /// The account's tenant.
     pub tenant: Uuid,
     /// Whether the account may sign in.
@@ -75,6 +83,7 @@ fn addressed(row: &Row) -> Result<Addressed, StoreError> {
     Ok(Addressed {
         link: activation(row)?,
         key: key.map(|(namespace, name)| ObjectKey::new(Kind::SubAdmin, namespace, name)),
+        source: row.opt_text("mail_source")?,
         tenant: row.uuid("tenant_id")?,
         enabled: row.bool("enabled")?,
         username: row.text("username")?,
@@ -84,17 +93,52 @@ fn addressed(row: &Row) -> Result<Addressed, StoreError> {
     })
 }
 
+/// The queue with what says whose a mail is: `o` is its account's object,
+/// `above` that of the account's tenant.
+macro_rules! queue {
+    () => {
+        "outbox b JOIN account c ON c.id = b.account_id JOIN tenant t ON t.id = c.tenant_id
+            LEFT JOIN object o ON o.id = c.object_id LEFT JOIN object above ON above.id = t.object_id"
+    };
+}
+
+/// That a mail of the queue belongs to the source in this parameter, or to none.
+macro_rules! of_source {
+    ($source:literal) => {
+        concat!(
+            "(o.source = ",
+            $source,
+            " OR (o.source IS NULL AND (above.source IS NULL OR above.source = ",
+            $source,
+            ")))"
+        )
+    };
+}
+
 impl Store {
-    /// Whether any mail is due that nobody has claimed, leaving out those of
-    /// some tenants; one plain read, so that an idle worker writes nothing.
-    pub async fn any_mail_due(&self, except: &[Uuid]) -> Result<bool, StoreError> {
+    /// Whether any mail of a source is due that nobody has claimed, leaving out
+    /// those of some tenants; one plain read, so that an idle worker writes
+    /// nothing.
+    pub async fn any_mail_due(&self, source: &str, except: &[Uuid]) -> Result<bool, StoreError> {
         let sql = Sql {
-            postgres: "SELECT 1 AS one FROM outbox b WHERE b.state = 'queued' AND b.due_at <= now() AND (b.claimed_until IS NULL OR b.claimed_until <= date_trunc('second', now()))
-                AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid)) LIMIT 1",
-            sqlite: "SELECT 1 AS one FROM outbox b WHERE b.state = 'queued' AND b.due_at <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AND (b.claimed_until IS NULL OR b.claimed_until <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
-                AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT value FROM json_each($1))) LIMIT 1",
+            postgres: concat!(
+                "SELECT 1 AS one FROM ",
+                queue!(),
+                " WHERE b.state = 'queued' AND b.due_at <= now() AND (b.claimed_until IS NULL OR b.claimed_until <= date_trunc('second', now()))
+                AND c.tenant_id NOT IN (SELECT jsonb_array_elements_text($1)::uuid) AND ",
+                of_source!("$2"),
+                " LIMIT 1"
+            ),
+            sqlite: concat!(
+                "SELECT 1 AS one FROM ",
+                queue!(),
+                " WHERE b.state = 'queued' AND b.due_at <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AND (b.claimed_until IS NULL OR b.claimed_until <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+                AND c.tenant_id NOT IN (SELECT value FROM json_each($1)) AND ",
+                of_source!("$2"),
+                " LIMIT 1"
+            ),
         };
-        Ok(!self.alone(sql, args![json(&except)]).await?.is_empty())
+        Ok(!self.alone(sql, args![json(&except), source]).await?.is_empty())
     }
 
     /// Marks a mail as accepted and wakes its account's object, whoever has
@@ -153,10 +197,11 @@ impl Store {
 }
 
 impl Tx {
-    /// Claims up to `limit` due mails for `worker` until `until`, oldest first,
-    /// leaving out those of some tenants.
+    /// Claims up to `limit` due mails of a source for `worker` until `until`,
+    /// oldest first, leaving out those of some tenants.
     pub async fn claim_mails(
         &mut self,
+        source: &str,
         worker: Uuid,
         until: Timestamp,
         limit: i64,
@@ -164,19 +209,29 @@ impl Tx {
     ) -> Result<Vec<Claimed>, StoreError> {
         let now = self.now();
         let sql = Sql {
-            postgres: "WITH due AS MATERIALIZED (
-                    SELECT b.id FROM outbox b WHERE b.state = 'queued' AND b.due_at <= $3 AND (b.claimed_until IS NULL OR b.claimed_until <= $3)
-                    AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT jsonb_array_elements_text($5)::uuid))
-                    ORDER BY b.due_at, b.id LIMIT $4 FOR UPDATE OF b SKIP LOCKED)
+            postgres: concat!(
+                "WITH due AS MATERIALIZED (
+                    SELECT b.id FROM ",
+                queue!(),
+                " WHERE b.state = 'queued' AND b.due_at <= $3 AND (b.claimed_until IS NULL OR b.claimed_until <= $3)
+                    AND c.tenant_id NOT IN (SELECT jsonb_array_elements_text($5)::uuid) AND ",
+                of_source!("$6"),
+                " ORDER BY b.due_at, b.id LIMIT $4 FOR UPDATE OF b SKIP LOCKED)
                 UPDATE outbox SET claimed_by = $1, claimed_until = $2 FROM due WHERE outbox.id = due.id
-                RETURNING outbox.id, outbox.message_id, outbox.attempts, outbox.queued_at",
-            sqlite: "UPDATE outbox SET claimed_by = $1, claimed_until = $2 WHERE id IN (
-                    SELECT b.id FROM outbox b WHERE b.state = 'queued' AND b.due_at <= $3 AND (b.claimed_until IS NULL OR b.claimed_until <= $3)
-                    AND NOT EXISTS (SELECT 1 FROM account c WHERE c.id = b.account_id AND c.tenant_id IN (SELECT value FROM json_each($5)))
-                    ORDER BY b.due_at, b.id LIMIT $4)
-                RETURNING id, message_id, attempts, queued_at",
+                RETURNING outbox.id, outbox.message_id, outbox.attempts, outbox.queued_at"
+            ),
+            sqlite: concat!(
+                "UPDATE outbox SET claimed_by = $1, claimed_until = $2 WHERE id IN (
+                    SELECT b.id FROM ",
+                queue!(),
+                " WHERE b.state = 'queued' AND b.due_at <= $3 AND (b.claimed_until IS NULL OR b.claimed_until <= $3)
+                    AND c.tenant_id NOT IN (SELECT value FROM json_each($5)) AND ",
+                of_source!("$6"),
+                " ORDER BY b.due_at, b.id LIMIT $4)
+                RETURNING id, message_id, attempts, queued_at"
+            ),
         };
-        let rows = self.rows(sql, args![worker, until, now, limit, json(&except)]).await?;
+        let rows = self.rows(sql, args![worker, until, now, limit, json(&except), source]).await?;
         self.writes.fetch_add(rows.len() as u64, std::sync::atomic::Ordering::Relaxed);
         let mut mails = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
         mails.sort_by_key(|mail| (mail.queued_at, mail.id));
@@ -184,7 +239,7 @@ impl Tx {
     }
 
     /// Claims what is queued for one account, due or not, unless another worker
-    /// has it.
+    /// has it: for somebody who has named the account, whatever its source.
     pub async fn claim_mails_to(
         &mut self,
         account: Uuid,
@@ -205,12 +260,14 @@ impl Tx {
     pub async fn addressed(&mut self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Addressed>, StoreError> {
         let sql = Sql {
             postgres: "SELECT v.*, b.id AS outbox_id, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
-                    o.namespace AS object_namespace, o.name AS object_name
+                    o.namespace AS object_namespace, o.name AS object_name, COALESCE(o.source, above.source) AS mail_source
                 FROM outbox b JOIN activation v ON v.id = b.activation_id JOIN account c ON c.id = b.account_id LEFT JOIN object o ON o.id = c.object_id
+                JOIN tenant t ON t.id = c.tenant_id LEFT JOIN object above ON above.id = t.object_id
                 WHERE b.state = 'queued' AND b.id IN (SELECT jsonb_array_elements_text($1)::uuid)",
             sqlite: "SELECT v.*, b.id AS outbox_id, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
-                    o.namespace AS object_namespace, o.name AS object_name
+                    o.namespace AS object_namespace, o.name AS object_name, COALESCE(o.source, above.source) AS mail_source
                 FROM outbox b JOIN activation v ON v.id = b.activation_id JOIN account c ON c.id = b.account_id LEFT JOIN object o ON o.id = c.object_id
+                JOIN tenant t ON t.id = c.tenant_id LEFT JOIN object above ON above.id = t.object_id
                 WHERE b.state = 'queued' AND b.id IN (SELECT value FROM json_each($1))",
         };
         let rows = self.rows(sql, args![json(&ids)]).await?;
@@ -236,6 +293,35 @@ impl Tx {
         if news {
             self.wake_recipient(id).await?;
         }
+        Ok(())
+    }
+
+    /// Lets claimed mails wait that cannot be tried yet; that is no attempt.
+    /// Their accounts' objects are woken if there is something new to tell.
+    pub async fn put_off_mails(
+        &mut self,
+        ids: &[Uuid],
+        worker: Uuid,
+        why: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let wake = Sql {
+            postgres: "INSERT INTO wakeup (object_id, due_at) SELECT c.object_id, $4::timestamptz FROM outbox b JOIN account c ON c.id = b.account_id
+                WHERE b.claimed_by = $2 AND b.state = 'queued' AND b.id IN (SELECT jsonb_array_elements_text($1)::uuid)
+                AND b.problem IS DISTINCT FROM $3 AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO UPDATE SET due_at = excluded.due_at",
+            sqlite: "INSERT INTO wakeup (object_id, due_at) SELECT c.object_id, $4 FROM outbox b JOIN account c ON c.id = b.account_id
+                WHERE b.claimed_by = $2 AND b.state = 'queued' AND b.id IN (SELECT value FROM json_each($1))
+                AND b.problem IS DISTINCT FROM $3 AND c.object_id IS NOT NULL ON CONFLICT (object_id) DO UPDATE SET due_at = excluded.due_at",
+        };
+        self.write(wake, args![json(&ids), worker, why, now]).await?;
+        let sql = Sql {
+            postgres: "UPDATE outbox SET due_at = $4, problem = $3, claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT jsonb_array_elements_text($1)::uuid)",
+            sqlite: "UPDATE outbox SET due_at = $4, problem = $3, claimed_by = NULL, claimed_until = NULL
+                WHERE claimed_by = $2 AND state = 'queued' AND id IN (SELECT value FROM json_each($1))",
+        };
+        self.write(sql, args![json(&ids), worker, why, until]).await?;
         Ok(())
     }
 
@@ -281,8 +367,9 @@ impl Tx {
 
     /// How the mails of one account stand.
     pub async fn mail_state(&mut self, account: Uuid) -> Result<MailState, StoreError> {
-        let sql = "SELECT (SELECT state FROM outbox WHERE account_id = $1 AND state <> 'dropped' ORDER BY queued_at DESC, id DESC LIMIT 1) AS state,
-                (SELECT problem FROM outbox WHERE account_id = $1 AND state <> 'dropped' ORDER BY queued_at DESC, id DESC LIMIT 1) AS problem,
+        // Times are whole seconds; a queued mail is the newest in any case.
+        let sql = "SELECT (SELECT state FROM outbox WHERE account_id = $1 AND state <> 'dropped' ORDER BY (state = 'queued') DESC, queued_at DESC, id DESC LIMIT 1) AS state,
+                (SELECT problem FROM outbox WHERE account_id = $1 AND state <> 'dropped' ORDER BY (state = 'queued') DESC, queued_at DESC, id DESC LIMIT 1) AS problem,
                 (SELECT MAX(sent_at) FROM outbox WHERE account_id = $1) AS sent_at,
                 (SELECT count(*) FROM outbox WHERE account_id = $1 AND state = 'sent') AS sends";
         let row = self.one(sql, args![account]).await?;
@@ -294,12 +381,35 @@ impl Tx {
         })
     }
 
-    /// How many mails wait, and since when the oldest does.
+    /// How many mails of a source wait.
+    pub async fn mails_waiting_of(&mut self, source: &str) -> Result<i64, StoreError> {
+        let sql = concat!(
+            "SELECT count(*) AS n FROM ",
+            queue!(),
+            " WHERE b.state = 'queued' AND ",
+            of_source!("$1")
+        );
+        self.one(sql, args![source]).await?.int("n")
+    }
+
+    /// How many mails wait, of every source, and since when the oldest does.
     pub async fn mails_waiting(&mut self) -> Result<(i64, Option<Timestamp>), StoreError> {
         let row = self
             .one("SELECT count(*) AS n, MIN(queued_at) AS oldest FROM outbox WHERE state = 'queued'", args![])
             .await?;
         Ok((row.int("n")?, row.opt_time("oldest")?))
+    }
+
+    /// Lets the mails of a tenant and those below it be tried at once that wait
+    /// for a later attempt: what was in their way may be gone. Those that are
+    /// being tried are left alone.
+    pub async fn hurry_mails_below(&mut self, tenant: Uuid) -> Result<(), StoreError> {
+        let now = self.now();
+        // From the queue, which is short, and not from the accounts.
+        let sql = "UPDATE outbox SET due_at = $2 WHERE state = 'queued' AND due_at > $2 AND (claimed_until IS NULL OR claimed_until <= $2)
+            AND EXISTS (SELECT 1 FROM account c JOIN tenant_ancestor a ON a.tenant_id = c.tenant_id WHERE c.id = outbox.account_id AND a.ancestor_id = $1)";
+        self.write(sql, args![tenant, now]).await?;
+        Ok(())
     }
 
     /// Lets every queued mail of these accounts be tried at once, for a

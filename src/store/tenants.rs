@@ -73,6 +73,7 @@ pub(super) fn level(row: &Row) -> Result<Level, StoreError> {
             (Some(namespace), Some(name)) => Some(ObjectKey::new(Kind::Tenant, namespace, name)),
             _ => None,
         },
+        source: row.opt_text("object_source")?,
         distance: row.int("distance")?,
     })
 }
@@ -81,7 +82,7 @@ impl Tx {
     /// The tenant that an object manages, and all above it, nearest first;
     /// empty if nothing is in force.
     pub async fn chain_of(&mut self, source: &str, key: &ObjectKey) -> Result<Chain, StoreError> {
-        let sql = "SELECT t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+        let sql = "SELECT t.*, a.distance, above.source AS object_source, above.namespace AS object_namespace, above.name AS object_name
             FROM object o JOIN tenant own ON own.object_id = o.id
             JOIN tenant_ancestor a ON a.tenant_id = own.id JOIN tenant t ON t.id = a.ancestor_id
             LEFT JOIN object above ON above.id = t.object_id
@@ -92,7 +93,7 @@ impl Tx {
 
     /// A tenant and all above it, nearest first.
     pub async fn chain(&mut self, id: Uuid) -> Result<Chain, StoreError> {
-        let sql = "SELECT t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+        let sql = "SELECT t.*, a.distance, above.source AS object_source, above.namespace AS object_namespace, above.name AS object_name
             FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id
             LEFT JOIN object above ON above.id = t.object_id
             WHERE a.tenant_id = $1 ORDER BY a.distance";
@@ -103,10 +104,10 @@ impl Tx {
     /// Each of these tenants with all above it, nearest first.
     pub async fn chains(&mut self, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, Chain>, StoreError> {
         let sql = Sql {
-            postgres: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+            postgres: "SELECT a.tenant_id AS below, t.*, a.distance, above.source AS object_source, above.namespace AS object_namespace, above.name AS object_name
                 FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
                 WHERE a.tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid) ORDER BY a.tenant_id, a.distance",
-            sqlite: "SELECT a.tenant_id AS below, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+            sqlite: "SELECT a.tenant_id AS below, t.*, a.distance, above.source AS object_source, above.namespace AS object_namespace, above.name AS object_name
                 FROM tenant_ancestor a JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id
                 WHERE a.tenant_id IN (SELECT value FROM json_each($1)) ORDER BY a.tenant_id, a.distance",
         };

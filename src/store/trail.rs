@@ -235,11 +235,11 @@ impl Tx {
         ids: &BTreeSet<Uuid>,
     ) -> Result<HashMap<Uuid, Chain>, StoreError> {
         let sql = Sql {
-            postgres: "SELECT a.of_tenant, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+            postgres: "SELECT a.of_tenant, t.*, a.distance, above.source AS object_source, above.namespace AS object_namespace, above.name AS object_name
                 FROM (SELECT tenant_id AS of_tenant, ancestor_id, distance FROM tenant_ancestor WHERE tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid)
                     UNION ALL SELECT tenant_id, ancestor_id, distance FROM audit_gone_tenant WHERE tenant_id IN (SELECT jsonb_array_elements_text($1)::uuid)) a
                 JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id ORDER BY a.distance",
-            sqlite: "SELECT a.of_tenant, t.*, a.distance, above.namespace AS object_namespace, above.name AS object_name
+            sqlite: "SELECT a.of_tenant, t.*, a.distance, above.source AS object_source, above.namespace AS object_namespace, above.name AS object_name
                 FROM (SELECT tenant_id AS of_tenant, ancestor_id, distance FROM tenant_ancestor WHERE tenant_id IN (SELECT value FROM json_each($1))
                     UNION ALL SELECT tenant_id, ancestor_id, distance FROM audit_gone_tenant WHERE tenant_id IN (SELECT value FROM json_each($1))) a
                 JOIN tenant t ON t.id = a.ancestor_id LEFT JOIN object above ON above.id = t.object_id ORDER BY a.distance",

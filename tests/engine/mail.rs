@@ -142,6 +142,21 @@ on_both! {
 }
 
 on_both! {
+    async fn r8_a_pass_that_corrects_an_address_and_is_asked_to_resend_issues_one_link(world) {
+        all_ready(&world.apply(ACME).await);
+        all_ready(&world.apply("
+kind: SubAdmin
+metadata: {namespace: root, name: ada, annotations: {tenantry.dev/resend-activation: again}}
+spec: {tenantRef: {name: acme}, username: ada, email: ada@acme.example, tier: Root}").await);
+        let count = async |sql: &str| world.by_hand(sql).await.unwrap();
+        assert_eq!(count("SELECT CAST(count(*) AS text) FROM activation").await, "2", "one at first, one now");
+        assert_eq!(count("SELECT CAST(count(*) AS text) FROM activation WHERE state = 'open'").await, "1");
+        assert_eq!(count("SELECT CAST(count(*) AS text) FROM outbox WHERE state = 'queued'").await, "1");
+        assert_eq!(count("SELECT CAST(count(*) AS text) FROM audit WHERE action = 'resent'").await, "1");
+    }
+}
+
+on_both! {
     async fn r8_of_sixteen_resends_at_once_one_link_stays_open(world) {
         all_ready(&world.apply(ACME).await);
         let mut replicas = tokio::task::JoinSet::new();
@@ -158,6 +173,14 @@ on_both! {
         assert_eq!(count("SELECT CAST(count(*) AS text) FROM activation WHERE state = 'replaced'").await, 16);
         assert_eq!(count("SELECT CAST(count(*) AS text) FROM outbox WHERE state = 'queued'").await, 1);
         assert_eq!(count("SELECT CAST(count(*) AS text) FROM audit WHERE action = 'resent' AND actor = 'platform'").await, 16);
+        // Of links and mails of one second the open and the queued one are the newest.
+        world.by_hand("UPDATE activation SET issued_at = (SELECT MAX(issued_at) FROM activation)").await;
+        world.by_hand("UPDATE outbox SET queued_at = (SELECT MAX(queued_at) FROM outbox)").await;
+        let mut tx = world.engine.store().begin(Access::Read).await.unwrap();
+        let ada = tx.account_named("ada").await.unwrap().unwrap().account.id;
+        assert_eq!(tx.latest_activation(ada).await.unwrap().unwrap().state, "open");
+        assert_eq!(tx.mail_state(ada).await.unwrap().state.as_deref(), Some("queued"));
+        drop(tx);
         // The object is woken, and says when the new link ends.
         let reports = world.settle().await;
         assert!(reports.contains_key(&ObjectKey::new(SubAdmin, "root", "ada")));

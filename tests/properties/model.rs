@@ -123,6 +123,7 @@ impl World {
         let level = |(distance, at): (usize, usize)| Level {
             tenant: self.tenants[at].tenant.clone(),
             key: Some(self.tenants[at].key.clone()),
+            source: None,
             distance: i64::try_from(distance).unwrap(),
         };
         Chain(self.line(tenant).into_iter().enumerate().map(level).collect())

@@ -81,7 +81,8 @@ impl Resend {
             }
         };
         let store = app::open_existing(settings).await?;
-        // No object is judged, so the source does not matter.
+        // No object is judged, and the account says whose mail it is, so the
+        // source does not matter.
         let engine = app::engine(settings, store.clone(), String::new(), RootNamespaces::Any).await?;
         let base = app::base_of_links(settings, settings.listen.at);
         let post = Post::new(settings, engine.clone(), base, Arc::new(world), None)?;

@@ -37,6 +37,7 @@ fn level(id: Uuid, name: &str, distance: i64) -> Level {
             created_at: Timestamp::UNIX_EPOCH,
         },
         key: Some(tenant::key("ns", name)),
+        source: None,
         distance,
     }
 }

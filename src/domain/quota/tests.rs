@@ -33,7 +33,12 @@ fn level(n: usize, limits: Limits) -> Level {
         managed_by: None,
         created_at: Timestamp::UNIX_EPOCH,
     };
-    Level { tenant, key: Some(ObjectKey::new(Kind::Tenant, "root", format!("t{n}"))), distance: 0 }
+    Level {
+        tenant,
+        key: Some(ObjectKey::new(Kind::Tenant, "root", format!("t{n}"))),
+        source: None,
+        distance: 0,
+    }
 }
 
 fn operator() -> Ref {

@@ -221,6 +221,12 @@ impl<'a> Pass<'a> {
         report.condition("Ready").map(|c| c.reason)
     }
 
+    /// What a condition said after the last pass; none if it was not there.
+    pub(crate) fn last_said(&self, kind: &str) -> Option<bool> {
+        let report = self.before.as_ref().and_then(|b| kept(b).report)?;
+        report.condition(kind).map(|c| c.status)
+    }
+
     /// Nothing has been decided yet: what was said last is said again, but for
     /// this refusal.
     pub(crate) fn as_before(&self, refusal: Refusal) -> Outcome {

@@ -150,6 +150,9 @@ pub(super) async fn admission(pass: &mut Pass<'_>, chain: &Chain) -> Step<Option
     }
     let own = Tenant { permitted, ..own.clone() };
     pass.tx.update_tenant(&own).await?;
+    if permitted {
+        pass.tx.hurry_mails_below(own.id).await?;
+    }
     let now = pass.now();
     pass.tx.wake_downwards(own.id, now).await?;
     // Whoever answers for the parent admits it or no longer does.

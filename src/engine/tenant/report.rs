@@ -86,7 +86,8 @@ fn quota_lines(limits: &Limits, used: &TenantUse, below: &TenantUse) -> Vec<serd
 /// Whether the tenant's own mail server works; accounts are created either
 /// way. What its Secret lacks is seen here; whether the server itself works is
 /// found out by whoever tries it, on the request that this pass leaves, and
-/// wakes the Tenant when the answer changes.
+/// wakes the Tenant when the answer changes. Mails that waited for a server
+/// which works again are tried at once.
 async fn mail_condition(
     pass: &mut Pass<'_>,
     own: &Tenant,
@@ -114,7 +115,13 @@ async fn mail_condition(
     if known.is_none() || mended {
         pass.tx.ask_probe(own.id, &target).await?;
     }
-    conditions.push(match answer.filter(|_| !mended) {
+    let answer = answer.filter(|_| !mended);
+    let works = matches!(answer, Some((Reason::MailServerReady, _)));
+    if works && pass.last_said("MailReady") == Some(false) {
+        // Whatever was wrong with the server or its Secret is mended.
+        pass.tx.hurry_mails_below(own.id).await?;
+    }
+    conditions.push(match answer {
         Some((reason @ Reason::MailServerReady, message)) => Condition::yes("MailReady", reason, message),
         Some((reason, message)) => Condition::no("MailReady", reason, message),
         None if blocked => Condition::no(
