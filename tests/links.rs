@@ -19,6 +19,8 @@ mod attacks;
 mod combinations;
 #[path = "links/resend.rs"]
 mod resend;
+#[path = "links/unsent.rs"]
+mod unsent;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -264,6 +264,8 @@ const NOT_OF_READY: &[Reason] = &[
     Reason::Sent,
     Reason::MailRefused,
     Reason::MailRetrying,
+    Reason::MailGivenUp,
+    Reason::AccountDisabled,
     Reason::NotNeeded,
     Reason::AwaitingActivation,
     Reason::LinkExpired,

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::Verdict;
 use super::devices::{TenantRef, resolve};
-use super::fail::{Fail, out_error};
+use super::fail::{Fail, chain, out_error};
 use super::out::{Format, Out};
 use super::what_if::WhatIf;
 use crate::app::{self, Trial};
@@ -144,7 +144,7 @@ impl Test {
         }
         out.flush()?;
         if let Err(error) = &result {
-            out_error(&format!("error: {}", shown::once(error)));
+            out_error(&format!("error: {}", chain(error)));
         }
         Ok(Verdict::from(result.is_ok()))
     }

@@ -78,7 +78,7 @@ pub(super) fn remarks(before: Option<&Value>, report: &Report) -> Vec<Remark> {
             None => condition.status,
         };
         if is_news && !COMPANIONS.contains(&kind) {
-            let given_up = condition.reason == Reason::MailRefused;
+            let given_up = matches!(condition.reason, Reason::MailRefused | Reason::MailGivenUp);
             remarks.push(Remark {
                 warning: (kind == "Ready" && !condition.status) || given_up,
                 reason: condition.reason.as_str().to_owned(),
@@ -214,7 +214,9 @@ mod tests {
         let sent = Condition::yes("InvitationSent", Reason::Sent, "the mail was accepted");
         assert_eq!(reasons(Some(&before), &report(Action::Unchanged, vec![ready.clone(), sent])), ["Sent"]);
         assert_eq!(reasons(Some(&before), &created), ["Created"]);
-        for (reason, warning) in [(Reason::MailRetrying, false), (Reason::MailRefused, true)] {
+        for (reason, warning) in
+            [(Reason::MailRetrying, false), (Reason::MailRefused, true), (Reason::MailGivenUp, true)]
+        {
             let failed = Condition::no("InvitationSent", reason, "550 5.1.1 no such mailbox");
             let remarks = remarks(Some(&before), &report(Action::Unchanged, vec![ready.clone(), failed]));
             assert_eq!(remarks.len(), 1);

@@ -235,8 +235,8 @@ impl Phase {
     }
 }
 
-/// The phase of an account: `blocked` by a tenant above, `sent` when a mail
-/// with the present link was accepted.
+/// The phase of an account: `blocked` by a tenant above, `sent` once any mail
+/// to it was accepted; a new link does not undo that.
 pub fn phase(account: &Account, blocked: bool, sent: bool) -> Phase {
     match (account.settings.enabled, blocked, account.activated_at) {
         (false, _, _) => Phase::Disabled,

@@ -90,10 +90,14 @@ reasons! {
     Queued,
     /// The mail was accepted by the mail server.
     Sent,
-    /// The mail server refused for good.
+    /// The mail server refused for good, or the address cannot be written to.
     MailRefused,
     /// Sending failed and is tried again.
     MailRetrying,
+    /// The mail could not be sent in time and is not tried again.
+    MailGivenUp,
+    /// The account is disabled; its mail waits until it is enabled.
+    AccountDisabled,
     /// No mail is needed.
     NotNeeded,
     /// The person has not completed the activation.

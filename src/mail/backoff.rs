@@ -26,7 +26,7 @@ const JITTER_PERCENT: f64 = 20.0;
 /// random number from 0 to 1, where 0.5 changes nothing. The wait doubles from
 /// 5 s to 1 h and is in whole seconds. A permanent refusal is given up at once.
 /// Wrong settings are never given up: the invitation waits for the operator,
-/// and the link's own expiry bounds it.
+/// and the link's own expiry bounds it ([`while_useful`]).
 #[must_use]
 pub fn next_attempt(attempts: u32, class: FailureClass, jitter: f64) -> Option<SignedDuration> {
     match class {
@@ -40,6 +40,15 @@ pub fn next_attempt(attempts: u32, class: FailureClass, jitter: f64) -> Option<S
     let jitter = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 0.5 };
     let factor = 1.0 + (jitter - 0.5) * 2.0 * JITTER_PERCENT / 100.0;
     Some(SignedDuration::from_secs_f64((delay.as_secs_f64() * factor).round()))
+}
+
+/// A wait that leaves the link in the mail something of the time `left` to it:
+/// half at least. Towards the end attempts come closer together, down to
+/// [`FIRST_DELAY`]; `None` when even that is too long.
+#[must_use]
+pub fn while_useful(wait: SignedDuration, left: SignedDuration) -> Option<SignedDuration> {
+    let half = SignedDuration::from_secs(left.as_secs() / 2);
+    (half >= FIRST_DELAY).then(|| wait.min(half))
 }
 
 #[cfg(test)]
@@ -80,6 +89,20 @@ mod tests {
     fn wrong_settings_are_waited_for_without_end() {
         let wait = next_attempt(u32::MAX, FailureClass::Settings, 0.5);
         assert_eq!(wait, Some(LONGEST_DELAY));
+    }
+
+    #[test]
+    fn attempts_go_on_to_the_end_of_the_link_and_never_in_a_hot_loop() {
+        let mut left = SignedDuration::from_mins(100);
+        let mut waits = vec![];
+        while let Some(wait) = while_useful(LONGEST_DELAY, left) {
+            waits.push(wait.as_secs());
+            left -= wait;
+        }
+        assert_eq!(waits, [3000, 1500, 750, 375, 187, 94, 47, 23, 12, 6]);
+        assert_eq!(left.as_secs(), 6);
+        assert_eq!(while_useful(FIRST_DELAY, SignedDuration::from_hours(1)), Some(FIRST_DELAY));
+        assert_eq!(while_useful(FIRST_DELAY, SignedDuration::from_secs(-30)), None, "it is over already");
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //!
 //! One letter's way: [`Letter`] and [`Envelope`] go into [`compose`], which
 //! renders [`Templates`] into a message; a [`Transport`] sends it; a
-//! [`SendError`] says for itself whether to try again, and [`next_attempt`]
-//! says when.
+//! [`SendError`] says for itself whether to try again, [`next_attempt`] says
+//! when, and [`while_useful`] how long that makes sense.
 
 mod address;
 mod backoff;
@@ -25,7 +25,7 @@ mod transport;
 mod testing;
 
 pub use address::{AddressError, MailAddress, Mailbox};
-pub use backoff::{FIRST_DELAY, LONGEST_DELAY, MAX_ATTEMPTS, next_attempt};
+pub use backoff::{FIRST_DELAY, LONGEST_DELAY, MAX_ATTEMPTS, next_attempt, while_useful};
 pub use mail_url::{MailUrl, MailUrlError};
 pub use message::{
     ComposeError, Composed, Envelope, Letter, Purpose, UnknownPurpose, compose, compose_trial, message_id,

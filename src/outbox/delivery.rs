@@ -11,17 +11,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::consequence::{Moment, after_failure, expired_unsent};
 use super::lanes::{Heard, Mail};
 use super::lease::{LEASE, Leases};
-use super::letter::{Read, Sender, Wanted};
+use super::letter::{Read, Sender, Unwritten, Wanted};
 use super::metrics::Metrics;
 use super::servers::{Server, Servers, Unusable};
 use super::turn::MailTurn;
 use crate::engine::Engine;
 use crate::failpoint;
-use crate::mail::{FailureClass, SendError, Step, next_attempt};
-use crate::store::outbox::Claimed;
-use crate::store::{Access, StoreError};
+use crate::mail::{FailureClass, SendError, Step};
+use crate::store::outbox::{Claimed, Next};
+use crate::store::{Access, StoreError, Tx};
 
 /// Mails claimed at once.
 const BATCH: i64 = 48;
@@ -92,6 +93,8 @@ pub(super) struct Delivered {
 enum Fate {
     Sent,
     Failed(String, FailureClass),
+    /// Its link is over.
+    Expired,
     /// Nobody should get it any more.
     Unwanted,
     /// Replaced or gone.
@@ -176,6 +179,9 @@ impl Shared {
                 Err(why) => self.settle(&wanted, Fate::Failed(why, FailureClass::Settings)).await,
             }
         }
+        for late in read.expired {
+            self.settle(&late, Fate::Expired).await;
+        }
         Ok(jobs)
     }
 
@@ -189,8 +195,7 @@ impl Shared {
                 Ok(mut read) => match read.wanted.pop() {
                     Some(again) => wanted = again,
                     None => {
-                        let fate = if read.unwanted.is_empty() { Fate::Gone } else { Fate::Unwanted };
-                        self.settle(&wanted, fate).await;
+                        self.settle(&wanted, fate_of_unsent(&read)).await;
                         return Delivered { heard, sent: false };
                     }
                 },
@@ -206,7 +211,7 @@ impl Shared {
         }
         let fate = match wanted.compose(&self.engine, &self.sender) {
             Ok(message) => self.send(&wanted, &server, &message, &closed, &mut heard).await,
-            Err(Unusable(why)) => Fate::Failed(why, FailureClass::Settings),
+            Err(Unwritten { why, class }) => Fate::Failed(why, class),
         };
         let sent = matches!(fate, Fate::Sent);
         self.settle(&wanted, fate).await;
@@ -287,19 +292,34 @@ impl Shared {
             Fate::Unwanted => self.drop_unwanted(&[id]).await,
             Fate::Failed(why, class) => {
                 let attempts = u32::try_from(wanted.mail.attempts).unwrap_or(u32::MAX).saturating_add(1);
-                let mut tx = self.engine.store().begin(Access::Write).await?;
-                let again = next_attempt(attempts, *class, rand::random())
-                    .and_then(|wait| tx.now().checked_add(wait).ok())
-                    // A mail whose link has expired helps nobody.
-                    .filter(|at| *at < wanted.to.link.expires_at);
-                tx.mark_failed(id, self.worker, why, again).await?;
-                tx.commit().await?;
-                let counter = if again.is_some() { &self.metrics.deferred } else { &self.metrics.failed };
-                counter.inc();
-                tracing::warn!(account = %wanted.name(), problem = %why, again = again.is_some(), "a mail could not be sent");
-                Ok(())
+                let tx = self.engine.store().begin(Access::Write).await?;
+                let moment = Moment { now: tx.now(), link_ends: wanted.to.link.expires_at };
+                let (problem, next) = after_failure(attempts, why, *class, moment, rand::random());
+                self.mark_failed(tx, wanted, &problem, next).await
+            }
+            Fate::Expired => {
+                let tx = self.engine.store().begin(Access::Write).await?;
+                let end = wanted.to.link.expires_at;
+                let problem = expired_unsent(end, wanted.to.problem.as_deref());
+                self.mark_failed(tx, wanted, &problem, Next::TooLate(end)).await
             }
         }
+    }
+
+    async fn mark_failed(
+        &self,
+        mut tx: Tx,
+        wanted: &Wanted,
+        problem: &str,
+        next: Next,
+    ) -> Result<(), StoreError> {
+        tx.mark_failed(wanted.mail.id, self.worker, problem, next).await?;
+        tx.commit().await?;
+        let again = matches!(next, Next::At(_));
+        let counter = if again { &self.metrics.deferred } else { &self.metrics.failed };
+        counter.inc();
+        tracing::warn!(account = %wanted.name(), %problem, again, "a mail could not be sent");
+        Ok(())
     }
 
     /// Takes mails out that nobody should get any more.
@@ -376,6 +396,15 @@ impl Shared {
         self.metrics.queued.set(waiting);
         self.metrics.oldest.set(oldest.map_or(0, age));
         Ok(())
+    }
+}
+
+/// What becomes of a mail that turned out not to be wanted as it was.
+fn fate_of_unsent(read: &Read) -> Fate {
+    match (read.expired.is_empty(), read.unwanted.is_empty()) {
+        (false, _) => Fate::Expired,
+        (true, false) => Fate::Unwanted,
+        (true, true) => Fate::Gone,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::activation::Purpose;
 use crate::domain::tenant::Chain;
 use crate::domain::verdict::with_causes;
 use crate::engine::Engine;
-use crate::mail::{self, Envelope, Letter, MailAddress, Mailbox, Templates};
+use crate::mail::{self, Envelope, FailureClass, Letter, MailAddress, Mailbox, Templates};
 use crate::store::outbox::{Addressed, Claimed};
 use crate::store::{Access, StoreError};
 
@@ -36,12 +36,26 @@ pub(super) struct Wanted {
     pub(super) read_at: Instant,
 }
 
+/// Why there is no letter.
+pub(super) struct Unwritten {
+    pub(super) why: String,
+    pub(super) class: FailureClass,
+}
+
+impl From<Unusable> for Unwritten {
+    fn from(Unusable(why): Unusable) -> Self {
+        Self { why, class: FailureClass::Settings }
+    }
+}
+
 /// What was read about some claimed mails.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) wanted: Vec<Wanted>,
-    /// Nobody should get these any more: the link was used or has expired, or
-    /// the account may not sign in.
+    /// Somebody waits for these, and their links have expired.
+    pub(super) expired: Vec<Wanted>,
+    /// Nobody should get these any more: the link was used or replaced, or the
+    /// account may not sign in.
     pub(super) unwanted: Vec<Uuid>,
     /// Replaced or gone; there is nothing to mark.
     pub(super) gone: Vec<Uuid>,
@@ -66,12 +80,14 @@ impl Read {
                 read.gone.push(mail.id);
                 continue;
             };
-            if to.link.state != "open" || to.link.expires_at <= now || !to.enabled {
+            if to.link.state != "open" || !to.enabled {
                 read.unwanted.push(mail.id);
                 continue;
             }
             let chain = chains.get(&to.tenant).cloned().unwrap_or_default();
-            read.wanted.push(Wanted { mail, to, chain, read_at });
+            let over = to.link.expires_at <= now;
+            let kept = if over { &mut read.expired } else { &mut read.wanted };
+            kept.push(Wanted { mail, to, chain, read_at });
         }
         Ok(read)
     }
@@ -93,7 +109,7 @@ impl Wanted {
         secret && mail.server_source != self.to.source.as_deref()
     }
 
-    pub(super) fn compose(&self, engine: &Engine, sender: &Sender) -> Result<lettre::Message, Unusable> {
+    pub(super) fn compose(&self, engine: &Engine, sender: &Sender) -> Result<lettre::Message, Unwritten> {
         let say = |error: &dyn std::error::Error| Unusable(with_causes(error));
         let (to, link) = (&self.to, &self.to.link);
         let settings = self.chain.mail();
@@ -143,6 +159,7 @@ impl Wanted {
             link: url,
             expires_at: link.expires_at,
         };
-        mail::compose(&sender.templates, &envelope, &letter).map_err(|error| say(&error))
+        mail::compose(&sender.templates, &envelope, &letter)
+            .map_err(|error| Unwritten { why: with_causes(&error), class: error.class() })
     }
 }

@@ -12,6 +12,7 @@
 //! its key and for Secrets. Logs and marks name accounts by their object,
 //! never by address.
 
+mod consequence;
 mod delivery;
 mod lanes;
 mod lease;

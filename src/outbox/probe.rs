@@ -20,7 +20,7 @@ use crate::domain::object::ObjectKey;
 use crate::domain::tenant::MailServer;
 use crate::domain::verdict::{Reason, with_causes};
 use crate::engine::Engine;
-use crate::mail::{FailureClass, SendError, Step};
+use crate::mail::{FailureClass, Retry, SendError, Step};
 use crate::store::probes::{Answer, DueProbe};
 use crate::store::{Access, StoreError};
 
@@ -181,6 +181,9 @@ impl Shared {
         };
         match transport.probe().await {
             Ok(()) => Outcome::Ready,
+            Err(error) if error.retry() == Retry::Later => {
+                Outcome::Failed(reason(&error), format!("{}; it is tried again", error.line()))
+            }
             Err(error) => Outcome::Failed(reason(&error), error.line()),
         }
     }

@@ -168,7 +168,7 @@ async fn a_failed_mail_is_tried_again_later_and_its_problem_holds_no_address_and
     let state = mail_of(&world).await;
     let problem = state.problem.unwrap();
     assert_eq!(state.state.as_deref(), Some("queued"));
-    assert!(problem.contains("127.0.0.1") && problem.contains("tried again"), "{problem}");
+    assert!(problem.contains("127.0.0.1") && problem.contains("can be reached from here"), "{problem}");
     assert!(!problem.contains('@') && !problem.contains(&token), "{problem}");
 
     // Not due yet, so nothing happens; once due it goes out with the same link.
@@ -195,6 +195,48 @@ async fn r8_a_mail_that_nobody_should_get_any_more_is_dropped() {
     world.invite_for(world.account.id, Purpose::Activate, SignedDuration::ZERO).await;
     assert_eq!(outbox.drain(LONG).await.unwrap(), Drained { sent: 0, left: 0 });
     assert!(files(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn r8_a_mail_whose_link_ends_soon_is_tried_before_that_and_then_given_up() {
+    let world = World::new().await;
+    let port = closed_port().await;
+    let broken = || outbox_to(&world, smtp(port), AddressPolicy::Any, Outside(None));
+    // After so many attempts the wait would be an hour.
+    world.invite_for(world.account.id, Purpose::Activate, SignedDuration::from_mins(40)).await;
+    world.raw("UPDATE outbox SET attempts = 20").await;
+    assert_eq!(broken().drain(LONG).await.unwrap(), Drained { sent: 0, left: 1 });
+    let left = "SELECT CAST(strftime('%s', v.expires_at) - strftime('%s', b.due_at) AS TEXT)
+        FROM outbox b JOIN activation v ON v.id = b.activation_id";
+    let left: i64 = world.raw(left).await[0].parse().unwrap();
+    assert!((1150..=1200).contains(&left), "{left}");
+    assert!(!mail_of(&world).await.too_late);
+
+    world.invite_for(world.account.id, Purpose::Activate, SignedDuration::from_secs(9)).await;
+    assert_eq!(broken().drain(LONG).await.unwrap(), Drained { sent: 0, left: 0 });
+    let state = mail_of(&world).await;
+    let problem = state.problem.unwrap();
+    assert_eq!((state.state.as_deref(), state.too_late), (Some("failed"), true));
+    assert!(problem.contains("too soon for another attempt") && problem.contains("127.0.0.1"), "{problem}");
+    assert!(!problem.contains("tried again"), "{problem}");
+}
+
+#[tokio::test]
+async fn r8_a_mail_that_failed_once_and_expired_says_both() {
+    let world = World::new().await;
+    let broken = outbox_to(&world, smtp(closed_port().await), AddressPolicy::Any, Outside(None));
+    world.invite(Purpose::Activate).await;
+    broken.drain(LONG).await.unwrap();
+    world.raw("UPDATE activation SET expires_at = '2026-01-01T00:00:00Z'").await;
+    let mut tx = world.write().await;
+    tx.hurry_mails(&[world.account.id]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(broken.drain(LONG).await.unwrap(), Drained { sent: 0, left: 0 });
+    let state = mail_of(&world).await;
+    let problem = state.problem.unwrap();
+    assert_eq!((state.state.as_deref(), state.too_late), (Some("failed"), true));
+    assert!(problem.starts_with("the link expired at 2026-01-01T00:00:00Z before the mail"), "{problem}");
+    assert!(problem.contains("the last attempt failed: mail server 127.0.0.1"), "{problem}");
 }
 
 #[tokio::test]
@@ -231,7 +273,7 @@ async fn credentials_come_only_from_a_secret_that_is_labelled_for_mail() {
 async fn a_server_of_a_tenant_on_an_inward_address_is_refused_unless_allowed() {
     let port = closed_port().await;
     for (allow_hosts, expected) in
-        [(vec![], "--mail-allow-hosts"), (vec!["127.0.0.1".to_owned()], "tried again")]
+        [(vec![], "--mail-allow-hosts"), (vec!["127.0.0.1".to_owned()], "can be reached from here")]
     {
         let world = World::with_mail(Some(own_server(port, None))).await;
         world.invite(Purpose::Activate).await;

@@ -54,12 +54,38 @@ pub struct Addressed {
     pub pending_email: Option<String>,
     /// Its language.
     pub locale: String,
+    /// Why the last attempt failed.
+    pub problem: Option<String>,
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another one, then.
+    At(Timestamp),
+    /// None: this mail will never be taken.
+    Never,
+    /// None: it would come after the end of the link, which is then.
+    TooLate(Timestamp),
+}
+
+impl Next {
+    /// State and time as stored. A mail that came too late is known by a time
+    /// that its link did not live to see.
+    fn stored(self, now: Timestamp) -> (&'static str, Timestamp) {
+        match self {
+            Self::At(at) => ("queued", at),
+            Self::Never => ("failed", now),
+            Self::TooLate(end) => ("failed", end.max(now)),
+        }
+    }
 }
 
 /// How the mails of an account stand, for its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailState {
-    /// `queued`, `sent` or `failed` for the newest mail.
+    /// `queued`, `sent`, `failed` or `dropped` for the newest mail; none if
+    /// there never was one.
     pub state: Option<String>,
     /// When the newest accepted mail was accepted.
     pub sent_at: Option<Timestamp>,
@@ -67,6 +93,9 @@ pub struct MailState {
     pub sends: i64,
     /// Why the last attempt failed.
     pub problem: Option<String>,
+    /// Whether the newest mail failed because time ran out, and not because it
+    /// was refused.
+    pub too_late: bool,
 }
 
 fn claimed(row: &Row) -> Result<Claimed, StoreError> {
@@ -90,6 +119,7 @@ fn addressed(row: &Row) -> Result<Addressed, StoreError> {
         email: row.text("email")?,
         pending_email: row.opt_text("pending_email")?,
         locale: row.text("locale")?,
+        problem: row.opt_text("problem")?,
     })
 }
 
@@ -259,12 +289,12 @@ impl Tx {
     /// are left out.
     pub async fn addressed(&mut self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Addressed>, StoreError> {
         let sql = Sql {
-            postgres: "SELECT v.*, b.id AS outbox_id, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
+            postgres: "SELECT v.*, b.id AS outbox_id, b.problem, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
                     o.namespace AS object_namespace, o.name AS object_name, COALESCE(o.source, above.source) AS mail_source
                 FROM outbox b JOIN activation v ON v.id = b.activation_id JOIN account c ON c.id = b.account_id LEFT JOIN object o ON o.id = c.object_id
                 JOIN tenant t ON t.id = c.tenant_id LEFT JOIN object above ON above.id = t.object_id
                 WHERE b.state = 'queued' AND b.id IN (SELECT jsonb_array_elements_text($1)::uuid)",
-            sqlite: "SELECT v.*, b.id AS outbox_id, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
+            sqlite: "SELECT v.*, b.id AS outbox_id, b.problem, c.username, c.email, c.pending_email, c.locale, c.enabled, c.tenant_id,
                     o.namespace AS object_namespace, o.name AS object_name, COALESCE(o.source, above.source) AS mail_source
                 FROM outbox b JOIN activation v ON v.id = b.activation_id JOIN account c ON c.id = b.account_id LEFT JOIN object o ON o.id = c.object_id
                 JOIN tenant t ON t.id = c.tenant_id LEFT JOIN object above ON above.id = t.object_id
@@ -274,22 +304,22 @@ impl Tx {
         rows.iter().map(|row| Ok((row.uuid("outbox_id")?, addressed(row)?))).collect()
     }
 
-    /// Records a failed attempt: `again` is the next one, none gives up. The
-    /// account's object is woken if there is something new to tell.
+    /// Records a failed attempt and what follows. The account's object is woken
+    /// if there is something new to tell.
     pub async fn mark_failed(
         &mut self,
         id: Uuid,
         worker: Uuid,
         problem: &str,
-        again: Option<Timestamp>,
+        next: Next,
     ) -> Result<(), StoreError> {
-        let now = self.now();
+        let (state, due_at) = next.stored(self.now());
+        let given_up = state == "failed";
         let news = "SELECT 1 AS one FROM outbox WHERE id = $1 AND claimed_by = $2 AND state = 'queued' AND ($4 OR problem IS DISTINCT FROM $3)";
-        let news = self.row(news, args![id, worker, problem, again.is_none()]).await?.is_some();
+        let news = self.row(news, args![id, worker, problem, given_up]).await?.is_some();
         let sql = "UPDATE outbox SET state = $3, due_at = $4, attempts = attempts + 1, claimed_by = NULL, claimed_until = NULL, problem = $5
             WHERE id = $1 AND claimed_by = $2 AND state = 'queued'";
-        let state = if again.is_some() { "queued" } else { "failed" };
-        self.write(sql, args![id, worker, state, again.unwrap_or(now), problem]).await?;
+        self.write(sql, args![id, worker, state, due_at, problem]).await?;
         if news {
             self.wake_recipient(id).await?;
         }
@@ -367,14 +397,18 @@ impl Tx {
 
     /// How the mails of one account stand.
     pub async fn mail_state(&mut self, account: Uuid) -> Result<MailState, StoreError> {
-        // Times are whole seconds; a queued mail is the newest in any case.
-        let sql = "SELECT (SELECT state FROM outbox WHERE account_id = $1 AND state <> 'dropped' ORDER BY (state = 'queued') DESC, queued_at DESC, id DESC LIMIT 1) AS state,
-                (SELECT problem FROM outbox WHERE account_id = $1 AND state <> 'dropped' ORDER BY (state = 'queued') DESC, queued_at DESC, id DESC LIMIT 1) AS problem,
-                (SELECT MAX(sent_at) FROM outbox WHERE account_id = $1) AS sent_at,
-                (SELECT count(*) FROM outbox WHERE account_id = $1 AND state = 'sent') AS sends";
+        // An open link is the newest, and its mail is, also among those of one second.
+        let sql = "SELECT told.sent_at, told.sends, newest.state, newest.problem, newest.due_at, newest.expires_at
+            FROM (SELECT MAX(sent_at) AS sent_at, count(sent_at) AS sends FROM outbox WHERE account_id = $1) AS told
+            LEFT JOIN (SELECT b.state, b.problem, b.due_at, v.expires_at FROM outbox b JOIN activation v ON v.id = b.activation_id
+                WHERE b.account_id = $1 ORDER BY v.state = 'open' DESC, b.queued_at DESC, b.id DESC LIMIT 1) AS newest ON true";
         let row = self.one(sql, args![account]).await?;
+        let state = row.opt_text("state")?;
+        let over =
+            row.opt_time("due_at")?.zip(row.opt_time("expires_at")?).is_some_and(|(at, end)| at >= end);
         Ok(MailState {
-            state: row.opt_text("state")?,
+            too_late: over && state.as_deref() == Some("failed"),
+            state,
             sent_at: row.opt_time("sent_at")?,
             sends: row.int("sends")?,
             problem: row.opt_text("problem")?,

@@ -62,7 +62,7 @@ struct Document<'a> {
     object: Option<String>,
     purpose: &'static str,
     expires_at: jiff::Timestamp,
-    /// `sent`, `queued` or `failed`.
+    /// `sent`, `queued`, `failed` or `dropped`.
     state: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<&'a str>,
@@ -145,6 +145,7 @@ impl Resend {
         out.flush()?;
         if !sent {
             let why = match (&mail.problem, blocked, server) {
+                _ if state == "dropped" => "its link was withdrawn in the meantime".to_owned(),
                 (_, true, _) => "the tenant or one above it is disabled; the mail waits for that".to_owned(),
                 (Some(problem), ..) => problem.clone(),
                 (None, _, Some((tenant, _))) => format!(
@@ -152,7 +153,11 @@ impl Resend {
                 ),
                 (None, ..) => "another process has it and has not finished".to_owned(),
             };
-            let waits = if state == "failed" { "the mail could not be sent" } else { "the mail is queued" };
+            let waits = match state {
+                "failed" => "the mail could not be sent",
+                "dropped" => "the mail was not sent",
+                _ => "the mail is queued",
+            };
             out_error(&format!("error: {waits}: {why}"));
         }
         Ok(Verdict::from(sent))

@@ -80,15 +80,10 @@ impl<'a> Document<'a> {
                 class: class(error.class()),
                 code: error.code(),
                 words: error.words(),
-                message: once(error),
+                message: chain(error),
             }),
         }
     }
-}
-
-/// The error in one line. An invitation is tried again; this is not.
-pub(super) fn once(error: &SendError) -> String {
-    chain(error).replace("; it is tried again", "")
 }
 
 const fn name(step: Step) -> &'static str {

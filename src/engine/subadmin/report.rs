@@ -1,10 +1,12 @@
 //! What a SubAdmin's status says.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::pass::{Outcome, Pass, Step};
 use super::Action;
+use crate::api::annotation::{REASSIGN_ROLES, RESEND_ACTIVATION};
 use crate::domain::account::{Account, IndividualSource, phase};
 use crate::domain::authority::owns_subscription;
 use crate::domain::capability::Capability;
@@ -33,9 +35,8 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
     let mails = pass.tx.mail_state(account.id).await?;
     let link = pass.tx.latest_activation(account.id).await?;
     let open = link.as_ref().filter(|link| link.state == "open");
-    let sent = mails.state.as_deref() == Some("sent");
 
-    mail_conditions(pass, account, &mails, open, &mut outcome);
+    mail_conditions(pass.now(), account, &mails, open, &mut outcome);
     let latest = pass.tx.latest_revisions(account.id).await?;
     let roles = roles(&found.roles, &latest, &mut outcome);
     // Reading everybody below is for a limit; without one, what is the
@@ -51,7 +52,7 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
     let (resend, reassign) = pass.handled();
     let mut status = json!({
         "accountId": account.id,
-        "phase": phase(account, chain.blocked_by().is_some(), sent).as_str(),
+        "phase": phase(account, chain.blocked_by().is_some(), mails.sent_at.is_some()).as_str(),
         "activation": activation(account, &mails, open),
         "roles": roles,
         "effective": {
@@ -103,65 +104,106 @@ fn activation(account: &Account, mails: &MailState, open: Option<&Activation>) -
     shown
 }
 
-/// `InvitationSent` and `Activated`: about people and mail, so they never hold
-/// back `Ready`.
+/// `InvitationSent`, `Activated` and `EmailProved`: about people and mail, so
+/// they never hold back `Ready`.
 fn mail_conditions(
-    pass: &Pass<'_>,
+    now: Timestamp,
     account: &Account,
     mails: &MailState,
     open: Option<&Activation>,
     outcome: &mut Outcome,
 ) {
-    let sent = match (mails.state.as_deref(), &mails.problem) {
-        (None, _) => Condition::yes("InvitationSent", Reason::NotNeeded, "the account needs no mail"),
-        (Some("sent"), _) => {
-            Condition::yes("InvitationSent", Reason::Sent, "the mail server accepted the mail")
+    outcome.conditions.push(invitation_sent(account, mails));
+    outcome.conditions.push(activated(now, account, open));
+    outcome.conditions.extend(email_proved(now, account, open));
+    // When the link ends, its condition says so.
+    outcome.again_at = open.map(|link| link.expires_at).filter(|end| awaits_mail(account) && *end > now);
+}
+
+/// Whether a link is still to be followed, be the account enabled or not.
+const fn awaits_mail(account: &Account) -> bool {
+    account.activated_at.is_none() || account.pending_email.is_some()
+}
+
+/// `InvitationSent`: what became of the newest mail.
+fn invitation_sent(account: &Account, mails: &MailState) -> Condition {
+    let no = |reason, message: String| Condition::no("InvitationSent", reason, message);
+    let problem = mails.problem.as_deref();
+    match mails.state.as_deref() {
+        Some("sent") => Condition::yes("InvitationSent", Reason::Sent, "the mail server accepted the mail"),
+        _ if awaits_mail(account) && !account.settings.enabled => no(
+            Reason::AccountDisabled,
+            "the account is disabled; its mail is sent when spec.enabled is true".to_owned(),
+        ),
+        None | Some("dropped") if awaits_mail(account) => no(
+            Reason::AwaitingActivation,
+            format!("no mail is on its way; set the annotation {RESEND_ACTIVATION} to send one"),
+        ),
+        None | Some("dropped") => {
+            Condition::yes("InvitationSent", Reason::NotNeeded, "the account needs no mail")
         }
-        (Some("failed"), problem) => Condition::no(
-            "InvitationSent",
+        Some("failed") if mails.too_late => no(
+            Reason::MailGivenUp,
+            format!(
+                "{}; once the mail server takes mails, set the annotation {RESEND_ACTIVATION} to send a new link",
+                problem.unwrap_or("the mail could not be sent in time")
+            ),
+        ),
+        Some("failed") => no(
             Reason::MailRefused,
             format!(
-                "the mail could not be sent: {}; correct the address or the mail server, then set the annotation {}",
-                problem.as_deref().unwrap_or("no reason given"),
-                crate::api::annotation::RESEND_ACTIVATION
+                "the mail could not be sent: {}; correct the address or the mail server, then set the annotation {RESEND_ACTIVATION}",
+                problem.unwrap_or("no reason given")
             ),
         ),
-        (Some(_), Some(problem)) => Condition::no(
-            "InvitationSent",
-            Reason::MailRetrying,
-            format!("the mail could not be sent yet and is tried again: {problem}"),
-        ),
-        (Some(_), None) => Condition::no("InvitationSent", Reason::Queued, "the mail is queued"),
-    };
-    outcome.conditions.push(sent);
-    let now = pass.now();
-    let activated = match (account.activated_at, open) {
-        (Some(_), _) => Condition::yes("Activated", Reason::Completed, "the account is activated"),
-        (None, Some(link)) if link.expires_at <= now => Condition::no(
+        Some(_) => match problem {
+            Some(problem) => no(
+                Reason::MailRetrying,
+                format!("the mail could not be sent yet and is tried again: {problem}"),
+            ),
+            None => no(Reason::Queued, "the mail is queued".to_owned()),
+        },
+    }
+}
+
+/// `Activated`: whether the person has followed the link.
+fn activated(now: Timestamp, account: &Account, open: Option<&Activation>) -> Condition {
+    if account.activated_at.is_some() {
+        return Condition::yes("Activated", Reason::Completed, "the account is activated");
+    }
+    if open.is_some_and(|link| link.expires_at <= now) {
+        return Condition::no(
             "Activated",
             Reason::LinkExpired,
+            format!("the link expired unused; set the annotation {RESEND_ACTIVATION} to send a new one"),
+        );
+    }
+    Condition::no(
+        "Activated",
+        Reason::AwaitingActivation,
+        "waiting for the person to follow the link in the mail",
+    )
+}
+
+/// `EmailProved`, while a new address waits to become the login.
+fn email_proved(now: Timestamp, account: &Account, open: Option<&Activation>) -> Option<Condition> {
+    account.pending_email.as_ref()?;
+    let over = open.filter(|link| link.expires_at <= now);
+    Some(match over {
+        Some(link) => Condition::no(
+            "EmailProved",
+            Reason::LinkExpired,
             format!(
-                "the link expired unused; set the annotation {} to send a new one",
-                crate::api::annotation::RESEND_ACTIVATION
+                "the link for the new address expired unused at {}, so the old one stays the login; set the annotation {RESEND_ACTIVATION} to send a new link",
+                link.expires_at
             ),
         ),
-        (None, link) => {
-            outcome.again_at = link.map(|l| l.expires_at);
-            Condition::no(
-                "Activated",
-                Reason::AwaitingActivation,
-                "waiting for the person to follow the link in the mail",
-            )
-        }
-    };
-    outcome.conditions.push(activated);
-    if account.pending_email.is_some() {
-        outcome.conditions.push(Condition::no(
+        None => Condition::no(
             "EmailProved",
             Reason::AwaitingActivation,
             "the new address becomes the login when its owner follows the link sent there; until then the old one is",
-        ));
-    }
+        ),
+    })
 }
 
 /// The copies in force, each beside its template's present revision; a
@@ -186,9 +228,8 @@ fn roles(held: &[Assigned], latest: &[(Uuid, String)], outcome: &mut Outcome) ->
             "RolesOutdated",
             Reason::RolesOutdated,
             format!(
-                "{} changed since it was assigned; set the annotation {} to any new value to assign the present revision",
-                behind.join(", "),
-                crate::api::annotation::REASSIGN_ROLES
+                "{} changed since it was assigned; set the annotation {REASSIGN_ROLES} to any new value to assign the present revision",
+                behind.join(", ")
             ),
         ));
     }

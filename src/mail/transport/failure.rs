@@ -1,6 +1,6 @@
 //! What went wrong with a message, in words that may stand in a status or a
 //! log: no address, no password, nothing secret of the message, even when the
-//! server quotes them.
+//! server quotes them. Whether and when it is tried again is for the caller to say.
 
 use std::fmt;
 use std::path::Path;
@@ -168,7 +168,7 @@ impl SendError {
             (FailureClass::Permanent, Step::Sender) => "; check the from address, then resend",
             (FailureClass::Permanent, Step::Recipient) => "; check the address, then resend",
             (FailureClass::Permanent, _) => "; resend once the reason is gone",
-            (FailureClass::Transient | FailureClass::Network, _) => "; it is tried again",
+            (FailureClass::Transient | FailureClass::Network, _) => "",
         };
         let said = if words.is_empty() { String::new() } else { format!(": {words}") };
         Self {
@@ -193,12 +193,12 @@ impl SendError {
     /// The conversation broke.
     pub(super) fn network(server: &str, step: Step, what: &str, cause: Option<String>) -> Self {
         let advice = if step <= Step::Connect {
-            "check its host and port, and that it can be reached from here; it is tried again"
+            "; check its host and port, and that it can be reached from here"
         } else {
-            "it is tried again"
+            ""
         };
         Self {
-            context: format!("mail server {server} {what} (at {step}); {advice}"),
+            context: format!("mail server {server} {what} (at {step}){advice}"),
             class: FailureClass::Network,
             step: Some(step),
             code: None,
@@ -363,7 +363,8 @@ mod tests {
         ] {
             let error = SendError::refused("mx.example:25", step, code, "no".into());
             assert_eq!((error.class(), error.retry()), (class, retry), "{step:?} {code}");
-            assert!(error.to_string().contains(&format!("with {code}: no; ")), "{error}");
+            let advice = if class == C::Transient { "" } else { "; " };
+            assert!(error.to_string().contains(&format!("with {code}: no{advice}")), "{error}");
         }
     }
 }

@@ -33,6 +33,10 @@ impl AddressPolicy {
     }
 }
 
+/// Azure's metadata and provisioning service: by its number a public address,
+/// which answers only from inside.
+const AZURE_WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
@@ -51,6 +55,7 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
         || (a == 192 && b == 0 && c == 0) // protocol assignments, RFC 6890
         || (a == 192 && b == 88 && c == 99) // relays of 6to4, RFC 7526
         || (a == 198 && (18..20).contains(&b)) // benchmarking, RFC 2544
+        || v4 == AZURE_WIRE_SERVER
         || a >= 224) // multicast, reserved, broadcast
 }
 
@@ -92,12 +97,14 @@ mod tests {
             ("2002:0808:0808::1", true),
             ("2001:4860:4860::8888", true),
             ("3ffe::1", true),
+            ("168.63.129.15", true),
             ("0.0.0.0", false),
             ("10.1.2.3", false),
             ("100.64.0.1", false),
             ("127.0.0.1", false),
             ("127.9.9.9", false),
             ("169.254.169.254", false),
+            ("168.63.129.16", false),
             ("172.16.0.1", false),
             ("192.168.1.1", false),
             ("100.127.255.255", false),
@@ -116,6 +123,7 @@ mod tests {
             ("::ffff:10.0.0.1", false),
             ("::ffff:100.64.0.1", false),
             ("::ffff:169.254.169.254", false),
+            ("::ffff:168.63.129.16", false),
             ("::ffff:0.0.0.0", false),
             ("64:ff9b::10.0.0.1", false),
             ("64:ff9b::127.0.0.1", false),

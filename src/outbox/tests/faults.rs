@@ -114,7 +114,7 @@ async fn plays(case: Case) {
             Some(FailureClass::Transient) => "postponed",
             Some(FailureClass::Permanent) => "refused",
             Some(FailureClass::Settings) => "use another server",
-            Some(FailureClass::Network) => "it is tried again",
+            Some(FailureClass::Network) => "(at ",
             None => "",
         };
         assert!(problem.contains(told), "{at}: {problem}");
