@@ -12,7 +12,7 @@ use tenantry::domain::object::Kind::{SubAdmin, Tenant};
 use tenantry::engine::{Engine, SecretFact, Surroundings, Unavailable};
 use tenantry::mail::{AddressPolicy, DirectoryTransport, Mailbox, Templates, Transport};
 use tenantry::outbox::{Drained, Metrics, Outbox, Sender, Servers};
-use tenantry::store::outbox::MailState;
+use tenantry::store::outbox::{MailState, Next};
 use tenantry::store::probes::Answer;
 use tenantry::store::{Access, Store};
 use uuid::Uuid;
@@ -91,7 +91,7 @@ async fn all_fail(store: &Store) {
     assert_eq!(mails.len(), 1);
     for mail in mails {
         let later = now + SignedDuration::from_hours(1);
-        tx.mark_failed(mail.id, WORKER, "nobody answers", Some(later)).await.unwrap();
+        tx.mark_failed(mail.id, WORKER, "nobody answers", Next::At(later)).await.unwrap();
     }
     tx.commit().await.unwrap();
     assert!(!is_due(store).await);
