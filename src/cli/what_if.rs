@@ -57,9 +57,17 @@ impl WhatIf {
         }
     }
 
-    /// Where to ask.
+    /// Where to ask. Answers from files alone say so: they know no device.
     pub(super) async fn questions(&self, settings: &Settings) -> Result<Questions, Fail> {
-        Ok(Questions::new(self.store(settings).await?.0))
+        let missing = app::missing(settings).filter(|_| self.path.is_some());
+        let (store, _) = self.store(settings).await?;
+        if let Some(database) = missing {
+            out_error(&format!(
+                "note: there is no database {}: the files are judged alone, without an inventory of devices; name it by --database-url if there should be one",
+                database.display()
+            ));
+        }
+        Ok(Questions::new(store))
     }
 
     /// The database, or what it would be, and the files if there are any.
@@ -74,13 +82,7 @@ impl WhatIf {
         }
         let rehearsal = match app::missing(settings) {
             // Where nothing has been applied yet, it would be the first.
-            Some(database) => {
-                out_error(&format!(
-                    "note: there is no database {}: the files are judged alone, without an inventory of devices; name it by --database-url if there should be one",
-                    database.display()
-                ));
-                files::in_memory().await?
-            }
+            Some(_) => files::in_memory().await?,
             None => app::open(settings).await?.rehearsal().await?,
         };
         tell_refused(&self.source.rehearse(&rehearsal, &loaded, path).await?);
