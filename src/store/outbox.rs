@@ -148,7 +148,8 @@ macro_rules! of_source {
 impl Store {
     /// Whether any mail of a source is due that nobody has claimed, leaving out
     /// those of some tenants; one plain read, so that an idle worker writes
-    /// nothing.
+    /// nothing. In order, because that begins at the queue and not at the
+    /// accounts, however many there are.
     pub async fn any_mail_due(&self, source: &str, except: &[Uuid]) -> Result<bool, StoreError> {
         let sql = Sql {
             postgres: concat!(
@@ -157,7 +158,7 @@ impl Store {
                 " WHERE b.state = 'queued' AND b.due_at <= now() AND (b.claimed_until IS NULL OR b.claimed_until <= date_trunc('second', now()))
                 AND c.tenant_id NOT IN (SELECT jsonb_array_elements_text($1)::uuid) AND ",
                 of_source!("$2"),
-                " LIMIT 1"
+                " ORDER BY b.due_at, b.id LIMIT 1"
             ),
             sqlite: concat!(
                 "SELECT 1 AS one FROM ",
@@ -165,7 +166,7 @@ impl Store {
                 " WHERE b.state = 'queued' AND b.due_at <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now') AND (b.claimed_until IS NULL OR b.claimed_until <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
                 AND c.tenant_id NOT IN (SELECT value FROM json_each($1)) AND ",
                 of_source!("$2"),
-                " LIMIT 1"
+                " ORDER BY b.due_at, b.id LIMIT 1"
             ),
         };
         Ok(!self.alone(sql, args![json(&except), source]).await?.is_empty())
