@@ -1,7 +1,7 @@
 //! `tenantry test`: assertions about access, asked of files or of a database,
 //! so that a pipeline can prove that a change opens nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::app;
 use crate::config::Settings;
 use crate::domain::object::ObjectKey;
 use crate::engine::questions::{Ask, Malformed, Questions, Said, Unknown, Words};
-use crate::files::{self, Assertion, Done, Loaded};
+use crate::files::{self, Assertion, Done, Loaded, Origin};
 use crate::store::Store;
 
 /// Questions that are asked together.
@@ -293,10 +293,8 @@ fn report(out: &mut Out, outcomes: &[Outcome]) -> Result<(), Fail> {
     Ok(())
 }
 
-/// As editors and terminals recognise it.
 fn place(file: &str, line: Option<usize>) -> String {
-    let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-    format!("{}{line}", tame(file))
+    tame(&Origin { file: Path::new(file).into(), line }.to_string())
 }
 
 fn summary(passed: usize, failed: usize, refused: usize) -> String {

@@ -29,7 +29,7 @@ pub use escalation::{
     within_theirs,
 };
 pub use sight::{Sight, sight};
-pub use subscription::{owns_subscription, subscription};
+pub use subscription::{capabilities_at_home, subscription};
 
 /// The account that answers for an object, with what its authority rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]

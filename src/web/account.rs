@@ -1,7 +1,6 @@
 //! `/account`: who is signed in, what they may do, and which devices they see.
 //! Rules and devices are those of the evaluator, as `what-can` lists them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
@@ -16,10 +15,8 @@ use super::signin::{Visitor, failed, language_of, to, visitor};
 use super::text::{self, AccountLabels, Language};
 use crate::domain::access::answer::Ground;
 use crate::domain::access::rules::InForce;
-use crate::domain::authority::owns_subscription;
-use crate::domain::capability::Capability;
+use crate::domain::authority::capabilities_at_home;
 use crate::domain::object::Kind;
-use crate::domain::tenant::Tenant;
 use crate::engine::questions::{DeviceRights, Page, Questions};
 use crate::engine::{Engine, Person};
 use crate::store::{Access, StoreError};
@@ -210,17 +207,6 @@ fn page_of(
     page::render(StatusCode::OK, "account.html", &view)
 }
 
-/// Its administrative rights: those that it was given, and the subscription of
-/// its tenant if it owns that.
-fn capabilities(person: &Person) -> BTreeSet<Capability> {
-    let mut capabilities = person.account.effective.capabilities.clone();
-    let owns = |tenant: &Tenant| owns_subscription(&person.account, tenant.settings.owner.as_deref());
-    if person.chain.own().is_some_and(owns) {
-        capabilities.insert(Capability::ManageSubscription);
-    }
-    capabilities
-}
-
 /// What an account may do, in words, and how many lines there is no room for.
 fn rights(
     person: &Person,
@@ -228,7 +214,7 @@ fn rights(
     labels: &AccountLabels,
     language: Language,
 ) -> (Vec<Rights>, usize) {
-    let capabilities = capabilities(person);
+    let capabilities = capabilities_at_home(&person.account, &person.chain);
     let mut all = vec![Rights {
         title: labels.administer.to_owned(),
         never: false,

@@ -1,6 +1,8 @@
 //! `ManageSubscription`, the right that is never given: the owner of a tenant
 //! has it, and where no owner is named, the Root.
 
+use std::collections::BTreeSet;
+
 use super::Manager;
 use crate::domain::account::Account;
 use crate::domain::capability::Capability;
@@ -9,9 +11,18 @@ use crate::domain::tenant::Chain;
 use crate::domain::tier::Tier;
 use crate::domain::verdict::{Reason, Refusal};
 
-/// Whether an account has the right over its own tenant, which names this
-/// owner: what its status shows among its capabilities, enabled or not.
-pub fn owns_subscription(account: &Account, owner: Option<&str>) -> bool {
+/// The rights of an account in its own tenant, with which `chain` begins: those
+/// that it was given, and the subscription if it owns that. Enabled or not.
+pub fn capabilities_at_home(account: &Account, chain: &Chain) -> BTreeSet<Capability> {
+    let mut capabilities = account.effective.capabilities.clone();
+    if chain.own().is_some_and(|tenant| owns_subscription(account, tenant.settings.owner.as_deref())) {
+        capabilities.insert(Capability::ManageSubscription);
+    }
+    capabilities
+}
+
+/// Whether an account has the right over its own tenant, which names this owner.
+fn owns_subscription(account: &Account, owner: Option<&str>) -> bool {
     owner.map_or(account.settings.tier == Tier::Root, |owner| account.name == owner)
 }
 

@@ -115,24 +115,16 @@ impl Questions {
     /// Says the same to many questions, as things stand at one moment, in
     /// their order.
     pub async fn say_all(&self, asks: &[Ask], why: bool) -> Result<Vec<Said>, StoreError> {
-        let mut reruns = 0;
-        loop {
-            match self.attempt_to_say(asks, why).await {
-                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
-                other => return other,
-            }
-        }
+        again!(self.store, |tx| all_said_in(tx, asks, why))
     }
+}
 
-    async fn attempt_to_say(&self, asks: &[Ask], why: bool) -> Result<Vec<Said>, StoreError> {
-        let mut tx = self.store().begin(Access::Read).await?;
-        let mut said = Vec::with_capacity(asks.len());
-        for ask in asks {
-            said.push(say_in(&mut tx, ask, why).await?);
-        }
-        tx.commit().await?;
-        Ok(said)
+async fn all_said_in(tx: &mut Tx, asks: &[Ask], why: bool) -> Result<Vec<Said>, StoreError> {
+    let mut said = Vec::with_capacity(asks.len());
+    for ask in asks {
+        said.push(say_in(tx, ask, why).await?);
     }
+    Ok(said)
 }
 
 /// Says to a question inside of a transaction.

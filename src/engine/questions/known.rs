@@ -38,27 +38,19 @@ impl Questions {
     /// Says to many questions, as things stand at one moment and in their
     /// order, whether, or what they name that nobody knows.
     pub async fn judge_all(&self, asks: &[Ask]) -> Result<Vec<Result<Said, Unknown>>, StoreError> {
-        let mut reruns = 0;
-        loop {
-            match self.attempt_to_judge(asks).await {
-                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
-                other => return other,
-            }
-        }
+        again!(self.store, |tx| all_judged_in(tx, asks))
     }
+}
 
-    async fn attempt_to_judge(&self, asks: &[Ask]) -> Result<Vec<Result<Said, Unknown>>, StoreError> {
-        let mut tx = self.store().begin(Access::Read).await?;
-        let mut judged = Vec::with_capacity(asks.len());
-        for ask in asks {
-            let said = say_in(&mut tx, ask, false).await?;
-            // Nothing is allowed to somebody, or on something, that is not there.
-            let unknown = if said.allowed { None } else { unknown_in(&mut tx, ask).await? };
-            judged.push(unknown.map_or(Ok(said), Err));
-        }
-        tx.commit().await?;
-        Ok(judged)
+async fn all_judged_in(tx: &mut Tx, asks: &[Ask]) -> Result<Vec<Result<Said, Unknown>>, StoreError> {
+    let mut judged = Vec::with_capacity(asks.len());
+    for ask in asks {
+        let said = say_in(tx, ask, false).await?;
+        // Nothing is allowed to somebody, or on something, that is not there.
+        let unknown = if said.allowed { None } else { unknown_in(tx, ask).await? };
+        judged.push(unknown.map_or(Ok(said), Err));
     }
+    Ok(judged)
 }
 
 /// The first thing that a question names and that is not there.

@@ -3,6 +3,28 @@
 //! interface and access tests all ask here, so that there is one answer. Calls
 //! the store and the rules and changes nothing.
 
+/// Reads in one snapshot, again if the connection was lost. A macro, because
+/// the future of a function that takes an asynchronous closure is `Send` for
+/// one lifetime only, which a server of pages cannot use.
+macro_rules! again {
+    ($store:expr, |$tx:ident| $read:expr) => {{
+        let mut reruns = 0;
+        loop {
+            let attempt = async {
+                let mut snapshot = $store.begin(Access::Read).await?;
+                let $tx = &mut snapshot;
+                let value = $read.await?;
+                snapshot.commit().await?;
+                Ok::<_, StoreError>(value)
+            };
+            match attempt.await {
+                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
+                other => break other,
+            }
+        }
+    }};
+}
+
 mod answer;
 mod asked;
 mod either;
@@ -94,41 +116,21 @@ impl Questions {
     /// Answers a question about an administrative right as things stand now;
     /// `why` asks for the steps that led there, too.
     pub async fn ask_right(&self, asked: &AskedRight, why: bool) -> Result<RightAnswer, StoreError> {
-        let mut reruns = 0;
-        loop {
-            let attempt = async {
-                let mut tx = self.store.begin(Access::Read).await?;
-                let answer = right::answer(&mut tx, asked, why).await?;
-                tx.commit().await?;
-                Ok(answer)
-            };
-            match attempt.await {
-                Err(error) if StoreError::is_transient(&error) && reruns < RERUNS => reruns += 1,
-                other => return other,
-            }
-        }
+        again!(self.store, |tx| right::answer(tx, asked, why))
     }
 
     /// Answers many questions as things stand at one moment, in their order.
     pub async fn ask_all(&self, asked: &[Asked]) -> Result<Vec<Answer>, StoreError> {
-        let mut reruns = 0;
-        loop {
-            match self.attempt_all(asked).await {
-                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
-                other => return other,
-            }
-        }
+        again!(self.store, |tx| answers_in(tx, asked))
     }
+}
 
-    async fn attempt_all(&self, asked: &[Asked]) -> Result<Vec<Answer>, StoreError> {
-        let mut tx = self.store.begin(Access::Read).await?;
-        let mut answers = Vec::with_capacity(asked.len());
-        for asked in asked {
-            answers.push(answer_in(&mut tx, asked).await?);
-        }
-        tx.commit().await?;
-        Ok(answers)
+async fn answers_in(tx: &mut Tx, asked: &[Asked]) -> Result<Vec<Answer>, StoreError> {
+    let mut answers = Vec::with_capacity(asked.len());
+    for asked in asked {
+        answers.push(answer_in(tx, asked).await?);
     }
+    Ok(answers)
 }
 
 /// Decides over what a check has looked up.

@@ -126,28 +126,6 @@ pub enum NoList {
     NotManaging,
 }
 
-/// Reads in one snapshot, again if the connection was lost. A macro, because
-/// the future of a function that takes an asynchronous closure is `Send` for
-/// one lifetime only, which a server of pages cannot use.
-macro_rules! again {
-    ($store:expr, |$tx:ident| $read:expr) => {{
-        let mut reruns = 0;
-        loop {
-            let attempt = async {
-                let mut snapshot = $store.begin(Access::Read).await?;
-                let $tx = &mut snapshot;
-                let value = $read.await?;
-                snapshot.commit().await?;
-                Ok::<_, StoreError>(value)
-            };
-            match attempt.await {
-                Err(error) if error.is_transient() && reruns < RERUNS => reruns += 1,
-                other => break other,
-            }
-        }
-    }};
-}
-
 impl Questions {
     /// The devices on which an account may do a documented operation, after the
     /// id `after`; none if there is no such account.

@@ -8,8 +8,7 @@ use super::super::pass::{Outcome, Pass, Step};
 use super::Action;
 use crate::api::annotation::{REASSIGN_ROLES, RESEND_ACTIVATION};
 use crate::domain::account::{Account, IndividualSource, phase};
-use crate::domain::authority::owns_subscription;
-use crate::domain::capability::Capability;
+use crate::domain::authority::capabilities_at_home;
 use crate::domain::quota::AccountUse;
 use crate::domain::role::Assigned;
 use crate::domain::verdict::{Condition, Reason, Refusal};
@@ -45,10 +44,6 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
         Some(_) => pass.tx.account_use(account.id, None).await?,
         None => pass.tx.account_use_itself(account.id).await?,
     };
-    let mut capabilities = account.effective.capabilities.clone();
-    if chain.own().is_some_and(|tenant| owns_subscription(account, tenant.settings.owner.as_deref())) {
-        capabilities.insert(Capability::ManageSubscription);
-    }
     let (resend, reassign) = pass.handled();
     let mut status = json!({
         "accountId": account.id,
@@ -56,7 +51,7 @@ pub(super) async fn report(pass: &mut Pass<'_>, judged: Result<Action, Refusal>)
         "activation": activation(account, &mails, open),
         "roles": roles,
         "effective": {
-            "capabilities": capabilities,
+            "capabilities": capabilities_at_home(account, &chain),
             "individualAccess": account.effective.individual_access,
             "individualAccessSource": source(&account.effective.individual_source),
         },

@@ -89,28 +89,22 @@ pub(super) async fn who_may(
     after: &str,
     limit: usize,
 ) -> Result<Result<Page<Who>, NoObject>, StoreError> {
-    let mut page = Page { items: vec![], next: Some(after.to_owned()) };
     let place = match right::place(tx, asked).await? {
         Ok(place) => place,
         Err(missing) => return Ok(Err(missing)),
     };
-    while let Some(after) = page.next.take() {
-        let most = PAGE.min(limit - page.items.len()).max(1);
+    let mut walk = Walk::begin(after, limit);
+    while let Some((after, most)) = walk.next() {
         let near = tx.administrators_near(place, asked.capability, &after, count(most)).await?;
-        if near.len() == most {
-            page.next = near.last().map(|name| name.key.clone());
-        }
+        walk.found(near.len(), most, near.last().map(|name| name.key.as_str()));
         for name in near {
             let answer = right::answer(tx, &asked.by(&name.key), false).await?;
             if answer.allowed {
-                page.items.push(Who { account: name.written, reason: answer.reason });
+                walk.page.items.push(Who { account: name.written, reason: answer.reason });
             }
         }
-        if page.items.len() >= limit {
-            break;
-        }
     }
-    Ok(Ok(page))
+    Ok(Ok(walk.page))
 }
 
 pub(super) async fn users(
